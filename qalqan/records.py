@@ -162,3 +162,20 @@ class Capture(Record):
 
 def capture_id(url: str, fetched_at: datetime, sha256: str) -> str:
     return machine_id("capture", url, fetched_at.isoformat(), sha256)
+
+
+class PageOfDocuments(Record):
+    """What a spider read from one response, before extraction; documents in the order of the page."""
+
+    capture: Capture
+    channel: Channel | None = None
+    documents: tuple[Document, ...] = ()
+
+
+class ProcessedPage(Record):
+    """The same page after the pipeline: documents as stored, and how many of them were new or changed."""
+
+    documents: tuple[Document, ...]
+    new: int
+    changed: int
+    unchanged: int
