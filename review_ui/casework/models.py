@@ -1,0 +1,214 @@
+"""Cases, decisions, requests and packages (domain.md, sections 4 to 6).
+
+Evidence (a material: one post as captured) is not the thing to restrict (a target). States are changed only by
+the functions of this app, each of which writes to the audit chain; decisions are never edited.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from qalqan.ids import act_id
+
+
+class LabelChoice(models.TextChoices):
+    FINANCIAL_PYRAMID = "financial_pyramid", _("Financial pyramid")
+    DRUG_SHOP = "drug_shop", _("Drug shop")
+    DRUG_GRAFFITI = "drug_graffiti", _("Drug graffiti")
+
+
+class CaseState(models.TextChoices):
+    QUEUED = "queued", _("In the queue")
+    NEEDS_CAPTURE = "needs_capture", _("Back to collection")
+    SECOND_REVIEW = "second_review", _("Waits for a second opinion")
+    THIRD_REVIEW = "third_review", _("Opinions differ: a third person decides")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    HANDED_OVER = "handed_over", _("Handed over")
+    PACKAGED = "packaged", _("In a package")
+
+
+class Case(models.Model):
+    """One shop or project as seen through one channel or site, with everything flagged there.
+
+    `cluster_key` ("telegram:handle") names what flagged documents are grouped by; a new case with the same key is
+    opened when the last one is closed ("came back"). harm is 0 to 100, the sum of `harm_parts`
+    ([{"part": "model", "value": 37.6, "detail": "0.94 × 40"}, ...]).
+    """
+
+    title = models.CharField(max_length=300)
+    cluster_key = models.CharField(max_length=300, db_index=True)
+    label = models.CharField(max_length=20, choices=LabelChoice)
+    state = models.CharField(max_length=20, choices=CaseState, default=CaseState.QUEUED, db_index=True)
+    site = models.CharField(max_length=20)
+    channel = models.CharField(max_length=200, blank=True)
+    channel_facts = models.JSONField(default=dict)  # qalqan.records.Channel as JSON, as of the last intake
+    languages = models.JSONField(default=list)
+    scores = models.JSONField(default=dict)  # label -> highest score among the materials
+    audience = models.PositiveBigIntegerField(null=True)
+    harm = models.FloatField(default=0, db_index=True)
+    harm_parts = models.JSONField(default=list)
+    opened_at = models.DateTimeField(auto_now_add=True)
+    last_published_at = models.DateTimeField(null=True)
+    returned_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="returns")
+    holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="held_cases"
+    )
+    held_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-harm", "id")
+
+    def __str__(self) -> str:
+        return f"№ {self.pk} {self.title}"
+
+    @property
+    def number(self) -> int:
+        return self.pk
+
+
+class Material(models.Model):
+    """One flagged document as it was when it was taken into the case: a snapshot, so a decision keeps its ground.
+
+    document: the contract's JSON line. capture: qalqan.records.Capture as JSON, or {} where it is unknown.
+    """
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="materials")
+    document_id = models.CharField(max_length=32, db_index=True)
+    document = models.JSONField()
+    capture = models.JSONField(default=dict)
+    score = models.FloatField()
+    published_at = models.DateTimeField(null=True)
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-score", "id")
+        constraints = (models.UniqueConstraint(fields=["case", "document_id"], name="material_once_per_case"),)
+
+
+class TargetKind(models.TextChoices):
+    """From the narrowest to the widest. IP addresses and whole platforms are refused by rule."""
+
+    MESSAGE = "message", _("post")
+    CHANNEL = "channel", _("channel")
+    BOT = "bot", _("bot")
+    PAGE = "page", _("page")
+    SUBDOMAIN = "subdomain", _("subdomain")
+    DOMAIN = "domain", _("domain")
+
+
+class Target(models.Model):
+    """What could be restricted. `address` is normalised: a URL for posts and pages, @handle, or a host name."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="targets")
+    kind = models.CharField(max_length=10, choices=TargetKind)
+    address = models.CharField(max_length=500)
+    url = models.CharField(max_length=500)
+    platform = models.CharField(max_length=20)
+    note = models.CharField(max_length=300, blank=True)  # what falls with it: "214 posts, 9 without signs"
+    protected = models.CharField(max_length=200, blank=True)  # the entry of the protected list that it hits
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["case", "kind", "address"], name="target_once_per_case"),)
+
+
+class Outcome(models.TextChoices):
+    CONFIRM = "confirm", _("Confirmed")
+    REJECT = "reject", _("Rejected")
+    RETURN = "return", _("Back to collection")
+    HAND_OVER = "hand_over", _("Handed over")
+
+
+class Speaker(models.TextChoices):
+    OFFENDER = "offender", _("Offender")
+    REPORTER = "reporter", _("Reporter")
+    STATE = "state", _("State body")
+    VICTIM = "victim", _("Victim")
+    UNCLEAR = "unclear", _("Unclear")
+
+
+class Route(models.TextChoices):
+    R1 = "R1", _("authority")
+    R4 = "R4", _("platform")
+    R5 = "R5", _("owner")
+    R6 = "R6", _("partner")
+
+
+class Urgency(models.TextChoices):
+    NORMAL = "normal", _("Normal, 24 h")
+    URGENT = "urgent", _("Urgent, 2 h")
+
+
+class Decision(models.Model):
+    """What one person decided, once and for good. stage: 1 first, 2 second, 3 third opinion.
+
+    codes: ["FP01", ...]. quotes: [{"material": id, "start": 10, "end": 30, "text": "...", "code": "FP01"}].
+    nexus: ["city", "tenge", "language", "audience"]. seen: what stood before the person
+    ({"materials": [...], "models": [...], "scores": {...}}).
+    """
+
+    id = models.UUIDField(primary_key=True, default=act_id, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="decisions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions")
+    stage = models.PositiveSmallIntegerField()
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    label = models.CharField(max_length=20, choices=LabelChoice, blank=True)
+    speaker = models.CharField(max_length=10, choices=Speaker, blank=True)
+    codes = models.JSONField(default=list)
+    quotes = models.JSONField(default=list)
+    target = models.ForeignKey(Target, null=True, on_delete=models.PROTECT, related_name="+")
+    wider_reason = models.CharField(max_length=1000, blank=True)
+    nexus = models.JSONField(default=list)
+    route = models.CharField(max_length=2, choices=Route, blank=True)
+    urgency = models.CharField(max_length=10, choices=Urgency, default=Urgency.NORMAL)
+    reason = models.TextField()
+    override_reason = models.TextField(blank=True)  # second reviewer only: why an exculpatory code does not hold
+    seen = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("at",)
+
+
+class RequestState(models.TextChoices):
+    APPROVED = "approved", _("Approved")
+    PACKAGED = "packaged", _("In a package")
+    SUBMITTED = "submitted", _("Sent")
+
+
+class Request(models.Model):
+    """One target to restrict, confirmed by two different people. number: "2841-1"."""
+
+    uid = models.UUIDField(primary_key=True, default=act_id, editable=False)
+    number = models.CharField(max_length=30, unique=True)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="requests")
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="requests")
+    first = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="+")
+    second = models.OneToOneField(Decision, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=RequestState, default=RequestState.APPROVED, db_index=True)
+    package = models.ForeignKey("Package", null=True, on_delete=models.PROTECT, related_name="requests")
+    approved_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("approved_at",)
+
+
+class Package(models.Model):
+    """Requests that leave together, numbered without gaps. Nothing changes after freezing.
+
+    envelope: the signed manifest ({"manifest": {...}, "signature": ..., "public_key": ...}); {} before freezing.
+    """
+
+    number = models.PositiveIntegerField(primary_key=True)
+    route = models.CharField(max_length=2, choices=Route, default=Route.R4)
+    sender = models.CharField(max_length=300)
+    addressee = models.CharField(max_length=300)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    frozen_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    frozen_at = models.DateTimeField(null=True)
+    envelope = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("-number",)
