@@ -15,7 +15,9 @@ class DocumentQuery:
     labels: flagged with at least one of them. host: of the document's URL, without `www.`.
     text: words that must all occur; several words in double quotes are a phrase.
     since, until: published (or, where unknown, fetched) at or after, before.
-    indexed_since: written to the store at or after.
+    indexed_since: written to the store, with more changed than fetching times and audience counts, at or after. A
+    write bears the time at which it began and shows when it ends: who follows the store asks from a little before its
+    last look.
     """
 
     labels: tuple[Label, ...] = ()
