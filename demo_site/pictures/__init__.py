@@ -1,0 +1,1 @@
+"""Pictures drawn for the demonstration; posts name them in `photos`."""
