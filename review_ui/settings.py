@@ -122,11 +122,14 @@ LANGUAGES = [("ru", "Русский"), ("kk", "Қазақша")]
 LOCALE_PATHS = [BASE / "locale"]
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = True
+# Django brings no number formats for Kazakh; these are the ones of Russian, too.
+NUMBER_GROUPING, THOUSAND_SEPARATOR, DECIMAL_SEPARATOR = 3, "\xa0", ","
 TIME_ZONE = "Asia/Almaty"
 USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = QALQAN.home / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing one, even where finders serve the files
 STATICFILES_DIRS = [BASE / "static"]
 WHITENOISE_USE_FINDERS = True
 

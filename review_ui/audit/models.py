@@ -25,3 +25,13 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.act} {self.object_kind} {self.object_id}"
+
+
+class AuditHead(models.Model):
+    """One row: the end of the chain. It is locked while an entry is added, so entries have no gaps."""
+
+    sequence = models.PositiveBigIntegerField(default=0)
+    hash = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.hash}"
