@@ -1,0 +1,43 @@
+"""The shipped classifier: the base model with our adapter and head."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from classifiers.text.e5_conversion import PAD
+from classifiers.text.network import PooledNetwork, load_encoder, load_tensors, merge_adapter
+from classifiers.text.processor import has_bfloat16
+from classifiers.text.weights import ADAPTER, HEAD, REMEDY, ModelCard, read_card
+from classifiers.text.windowed import WindowedTextClassifier
+from classifiers.text.windows import WindowTokenizer
+from qalqan.errors import ClassifierError
+
+
+def load_network(weights: Path, base: Path, card: ModelCard, dtype: torch.dtype) -> PooledNetwork:
+    """Encoder with the adapter merged, in `dtype`; the head stays float32. Raises ClassifierError."""
+    encoder = load_encoder(base, card.base_sha256)
+    merge_adapter(encoder, load_tensors(weights / ADAPTER, REMEDY), card.lora_scale)
+    nn.Module.to(encoder, dtype)  # the encoder's own `to` is untyped
+    head = load_tensors(weights / HEAD, REMEDY)
+    linear = nn.Linear(encoder.config.hidden_size, len(card.labels))
+    try:
+        linear.load_state_dict(head)
+    except RuntimeError as error:
+        raise ClassifierError(f"{weights / HEAD} does not fit {len(card.labels)} labels; {REMEDY}") from error
+    return PooledNetwork(encoder, linear).eval()
+
+
+def open_adapted(weights: Path, base: Path) -> WindowedTextClassifier:
+    """Raises ClassifierError that names the file that is missing, truncated or foreign."""
+    card = read_card(weights)
+    tokenizer = WindowTokenizer.from_file(base / "tokenizer.json", size=card.window_tokens, stride=card.stride_tokens)
+    network = load_network(weights, base, card, torch.bfloat16 if has_bfloat16() else torch.float32)
+    return WindowedTextClassifier(
+        card.model_id,
+        network,
+        tokenizer,
+        padding_id=PAD,
+        calibration=card.calibration,
+        thresholds=card.thresholds,
+    )

@@ -1,0 +1,117 @@
+"""Encoder, masked mean pooling and one linear output per label, so that every token's part of a logit is exact."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from classifiers.text.e5_conversion import digest_tensors
+from qalqan.errors import ClassifierError
+
+
+class Network(Protocol):
+    """What a classifier of texts asks of its weights; ids and mask have shape (texts, tokens)."""
+
+    def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Shape (texts, labels)."""
+
+    def parts(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Every token's part of the logits, shape (texts, tokens, labels)."""
+
+
+class PooledNetwork(nn.Module):
+    """logit = bias + sum over tokens of weight · state / number of tokens."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        states = self._states(ids, mask)
+        weights = mask.to(states.dtype)
+        pooled = (states * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+        logits: Tensor = self.head(pooled)
+        return logits
+
+    def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
+        with torch.inference_mode():
+            logits: Tensor = self(ids, mask)
+            return logits
+
+    def parts(self, ids: Tensor, mask: Tensor) -> Tensor:
+        with torch.inference_mode():
+            weights = mask.float()
+            shares = weights / weights.sum(dim=1, keepdim=True)
+            return (self._states(ids, mask) @ self.head.weight.T) * shares[..., None]
+
+    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states.float()
+
+
+def load_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
+    """Raises ClassifierError with the file's name and the remedy if it is missing or damaged."""
+    if not path.is_file():
+        raise ClassifierError(f"{path} is missing; {remedy}")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ClassifierError(f"{path} is damaged ({error}); {remedy}") from error
+
+
+def load_encoder(folder: Path, expected_sha256: str | None = None) -> BertModel:
+    """The base model in float32, for inference.
+
+    Raises ClassifierError if a file is missing or damaged, or its weights have another `digest_tensors`.
+    """
+    remedy = "run `make model`"
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ClassifierError(f"{folder / 'config.json'} is missing; {remedy}") from error
+    except ValueError as error:
+        raise ClassifierError(f"{folder / 'config.json'} is damaged; {remedy}") from error
+    tensors = load_tensors(folder / "model.safetensors", remedy)
+    if expected_sha256 is not None:
+        found = digest_tensors({name: values.numpy() for name, values in tensors.items()})
+        if found != expected_sha256:
+            raise ClassifierError(
+                f"{folder / 'model.safetensors'} is not the base model that the weights were trained on; {remedy}"
+            )
+    encoder = BertModel(BertConfig(**values), add_pooling_layer=False)
+    try:
+        encoder.load_state_dict({name: values.float() for name, values in tensors.items()})
+    except RuntimeError as error:
+        raise ClassifierError(f"{folder / 'model.safetensors'} does not fit its config.json; {remedy}") from error
+    encoder.train(False)
+    return encoder
+
+
+def merge_adapter(encoder: nn.Module, adapter: Mapping[str, Tensor], scale: float) -> None:
+    """Add a LoRA adapter (tensors named as peft saves them) to the encoder's weights, in place.
+
+    scale is alpha / r. Raises ClassifierError if the adapter belongs to another encoder.
+    """
+    modules = dict(encoder.named_modules())
+    merged = 0
+    for name, down in adapter.items():
+        if not name.endswith(".lora_A.weight"):
+            continue
+        stem = name.removesuffix(".lora_A.weight")
+        up = adapter.get(f"{stem}.lora_B.weight")
+        linear = modules.get(stem.removeprefix("base_model.model."))
+        if up is None or not isinstance(linear, nn.Linear):
+            raise ClassifierError(f"the adapter names {stem}, which the base model does not have; train it again")
+        change = scale * (up.float() @ down.float())
+        if change.shape != linear.weight.shape:
+            raise ClassifierError(f"the adapter's {stem} has another shape than the base model's; train it again")
+        linear.weight.data += change
+        merged += 1
+    if merged * 2 != len(adapter):
+        raise ClassifierError("the adapter holds tensors that are no LoRA pairs; train it again")

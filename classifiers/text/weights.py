@@ -1,0 +1,85 @@
+"""What we trained and ship: a folder with a LoRA adapter, a head and `model.json`, which says everything about them.
+
+adapter_model.safetensors, adapter_config.json   as peft saves them (float16)
+head.safetensors                                 weight (labels, hidden), bias (labels)
+model.json                                       `ModelCard`
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qalqan.errors import ClassifierError
+from qalqan.records import LABELS, Label
+
+CARD, ADAPTER, HEAD = "model.json", "adapter_model.safetensors", "head.safetensors"
+REMEDY = "restore the file from the release, or train again with `qalqan train text`"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Calibration(_Part):
+    """Platt: probability = sigmoid(slope * logit + intercept)."""
+
+    slope: float = Field(gt=0)
+    intercept: float
+
+
+class ModelCard(_Part):
+    """window_tokens, stride_tokens: see WindowTokenizer. base_sha256: `digest_tensors` of the base model.
+
+    files: SHA-256 of the folder's other files. metrics: on texts that were not trained on.
+    """
+
+    version: str
+    labels: tuple[Label, ...]
+    base_model: str
+    base_sha256: str
+    lora_scale: float
+    window_tokens: int = Field(ge=8, le=510)
+    stride_tokens: int = Field(ge=1)
+    calibration: dict[Label, Calibration]
+    thresholds: dict[Label, float]
+    files: dict[str, str]
+    metrics: dict[str, Any]
+    training: dict[str, Any]
+
+    @property
+    def model_id(self) -> str:
+        """Name, version and the beginning of the adapter's hash."""
+        return f"{self.base_model}-lora/{self.version}+{self.files[ADAPTER][:8]}"
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_card(folder: Path) -> ModelCard:
+    """`model.json` of the folder, checked against the folder's files and our labels.
+
+    Raises ClassifierError that names the file and what is wrong.
+    """
+    path = folder / CARD
+    try:
+        card = ModelCard.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ClassifierError(f"{path} is missing; {REMEDY}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ClassifierError(f"{path} is damaged at {key or 'its text'} ({first['msg']}); {REMEDY}") from error
+    if card.labels != LABELS or set(card.calibration) != set(LABELS) or set(card.thresholds) != set(LABELS):
+        raise ClassifierError(
+            f"{path} has the labels {', '.join(card.labels)} instead of {', '.join(LABELS)}; {REMEDY}"
+        )
+    for name in (ADAPTER, HEAD):
+        if not (folder / name).is_file():
+            raise ClassifierError(f"{folder / name} is missing; {REMEDY}")
+        if sha256_of(folder / name) != card.files.get(name):
+            raise ClassifierError(f"{folder / name} is truncated or not the one that {CARD} names; {REMEDY}")
+    return card
