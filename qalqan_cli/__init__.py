@@ -1,0 +1,1 @@
+"""The command line: it sits on top of all, and nothing imports it."""
