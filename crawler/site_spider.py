@@ -174,7 +174,7 @@ class SiteSpider(Spider):  # type: ignore[misc, unused-ignore]
 
     def _fail(self, visit: OpenVisit, problem: str) -> None:
         visit.fail(problem)
-        log.warning("visit_problem", url=visit.url, problem=problem)
+        log.debug("visit_problem", url=visit.url, problem=problem)
 
     def _end_step(self, visit: OpenVisit) -> None:
         visit.steps -= 1
