@@ -33,5 +33,8 @@ model: ## fetch and convert the pretrained encoder (git-ignored cache)
 train: ## train the shipped text classifier again
 	.venv/bin/qalqan train text --output classifiers/text/weights
 
+bench: ## measure documents per second, stage by stage
+	.venv/bin/python -m bench.pipeline
+
 clean: ## remove what the set-up and the demo made
 	rm -rf .venv .cache var build *.egg-info

@@ -118,7 +118,7 @@ def _say_when_ready(console: Console, settings: Settings, address: str, password
 
     def watch() -> None:
         is_up = False
-        before = -1
+        before = 0
         with open_store(settings.store_url) as store:
             for _ in range(300):
                 if not is_up and _answers(address):
