@@ -30,8 +30,8 @@ format: ## format the code
 model: ## fetch and convert the pretrained encoder (git-ignored cache)
 	.venv/bin/python -m classifiers.text.base_model
 
-train: ## train the shipped text classifier again
-	.venv/bin/qalqan train text --output classifiers/text/weights
+train: ## train a text classifier on our corpus, into var/models/text
+	.venv/bin/qalqan train text --output var/models/text
 
 bench: ## measure documents per second, stage by stage
 	.venv/bin/python -m bench.pipeline

@@ -24,7 +24,7 @@ def open_text_classifier(settings: ClassifierSettings) -> TextClassifier:
 
     from classifiers.text.adapted import open_adapted
     from classifiers.text.checkpoint import open_checkpoint
-    from classifiers.text.weights import CARD
+    from classifiers.text.model_card import CARD
 
     if settings.threads:
         torch.set_num_threads(settings.threads)

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from classifiers.text.e5_conversion import PAD
+from classifiers.text.model_card import ADAPTER, HEAD, REMEDY, ModelCard, read_card
 from classifiers.text.network import PooledNetwork, load_encoder, load_tensors, merge_adapter
 from classifiers.text.processor import has_bfloat16
-from classifiers.text.weights import ADAPTER, HEAD, REMEDY, ModelCard, read_card
 from classifiers.text.windowed import WindowedTextClassifier
 from classifiers.text.windows import WindowTokenizer
 from qalqan.errors import ClassifierError
@@ -25,7 +25,7 @@ def load_network(weights: Path, base: Path, card: ModelCard, dtype: torch.dtype)
         linear.load_state_dict(head)
     except RuntimeError as error:
         raise ClassifierError(f"{weights / HEAD} does not fit {len(card.labels)} labels; {REMEDY}") from error
-    return PooledNetwork(encoder, linear).eval()
+    return PooledNetwork(encoder, linear).eval().requires_grad_(False)
 
 
 def open_adapted(weights: Path, base: Path) -> WindowedTextClassifier:

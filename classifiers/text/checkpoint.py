@@ -8,7 +8,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from classifiers.labels import load_labels
-from classifiers.text.weights import Calibration
+from classifiers.text.attribution import token_parts
+from classifiers.text.model_card import Calibration
 from classifiers.text.windowed import WindowedTextClassifier
 from classifiers.text.windows import WindowTokenizer
 from qalqan.errors import ClassifierError
@@ -18,24 +19,23 @@ _WINDOW = 510
 
 
 class CheckpointNetwork:
-    """Logits in the order of LABELS; a token's part is gradient times embedding, an approximation."""
+    """Logits in the order of LABELS."""
 
-    def __init__(self, model: PreTrainedModel, order: list[int]) -> None:
-        self._model, self._order = model, order
+    def __init__(self, model: PreTrainedModel, order: list[int], padding_id: int) -> None:
+        self._model, self._order, self._padding_id = model, order, padding_id
 
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.inference_mode():
             logits: Tensor = self._model(input_ids=ids, attention_mask=mask).logits
         return logits[:, self._order].float()
 
-    def parts(self, ids: Tensor, mask: Tensor) -> Tensor:
-        embedded = self._model.get_input_embeddings()(ids).detach().requires_grad_(True)
-        logits = self._model(inputs_embeds=embedded, attention_mask=mask).logits[:, self._order]
-        columns = []
-        for column in range(logits.shape[1]):
-            (gradient,) = torch.autograd.grad(logits[:, column].sum(), embedded, retain_graph=True)
-            columns.append((gradient * embedded).sum(dim=-1).detach())
-        return torch.stack(columns, dim=-1).float() * mask[..., None]
+    def parts(self, ids: Tensor, column: int) -> Tensor:
+        embeddings = self._model.get_input_embeddings()
+        return token_parts(embeddings, self._logits_of_embedded, ids, column, self._padding_id)
+
+    def _logits_of_embedded(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        logits: Tensor = self._model(inputs_embeds=embedded, attention_mask=mask).logits
+        return logits[:, self._order].float()
 
 
 def _label_order(names: dict[int, str], source: str) -> list[int]:
@@ -59,17 +59,19 @@ def open_checkpoint(source: str) -> WindowedTextClassifier:
         tokenizer = AutoTokenizer.from_pretrained(source)
         model = AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ClassifierError(f"text_model {source} cannot be loaded: {str(error).splitlines()[0]}") from error
+        reason = str(error).partition("\n")[0]
+        raise ClassifierError(f"text_model {source} cannot be loaded: {reason}") from error
     if not tokenizer.is_fast:
         raise ClassifierError(f"text_model {source} has no fast tokenizer, so words cannot be traced; convert it first")
     positions = getattr(config, "max_position_embeddings", _WINDOW + 2)
     # RoBERTa's positions begin after the padding's: two places fewer.
     size = min(_WINDOW, positions - 4)
+    padding_id = tokenizer.pad_token_id or 0
     return WindowedTextClassifier(
         f"{Path(source).name}+{hashlib.sha256(config.to_json_string().encode()).hexdigest()[:8]}",
-        CheckpointNetwork(model.eval(), order),
+        CheckpointNetwork(model.eval().requires_grad_(False), order, padding_id),
         WindowTokenizer(tokenizer.backend_tokenizer, size=size, stride=max(1, size * 3 // 4)),
-        padding_id=tokenizer.pad_token_id or 0,
+        padding_id=padding_id,
         calibration={label: Calibration(slope=1.0, intercept=0.0) for label in LABELS},
         thresholds={label: definition.threshold for label, definition in load_labels().items()},
     )

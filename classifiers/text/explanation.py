@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 MAX_SPANS = 12
-# Parts below this share of the positive evidence are noise to a reader.
-_LEAST_SHARE = 0.02
+# Words below this share of the strongest word's part are noise to a reader.
+_LEAST_SHARE = 0.12
 # Long runs without a space (links, key mashing) count as several words.
 _LONGEST_WORD = 80
 _WORD = re.compile(rf"\S{{1,{_LONGEST_WORD}}}")
@@ -37,7 +37,7 @@ def sum_words(text: str, offsets: Sequence[tuple[int, int]], parts: Sequence[flo
 
 
 def strongest_spans(text: str, offsets: Sequence[tuple[int, int]], parts: Sequence[float]) -> tuple[Span, ...]:
-    """At most 12 spans of the words that speak for the label, strongest first; neighbours are joined.
+    """At most 12 spans of the words that speak for the label, strongest first; neighbours on one line are joined.
 
     A span's weight is its share of all positive evidence in the window, in (0, 1].
     """
@@ -45,13 +45,11 @@ def strongest_spans(text: str, offsets: Sequence[tuple[int, int]], parts: Sequen
     evidence = sum(weight for _, _, weight in words if weight > 0)
     if evidence <= 0:
         return ()
-    chosen = sorted(
-        sorted((word for word in words if word[2] / evidence >= _LEAST_SHARE), key=lambda word: -word[2])[
-            : 2 * MAX_SPANS
-        ]
-    )
+    least = _LEAST_SHARE * max(weight for _, _, weight in words)
     joined: list[Span] = []
-    for start, end, weight in chosen:
+    for start, end, weight in words:
+        if weight < least:
+            continue
         if joined and not text[joined[-1][1] : start].strip(" \t"):
             first, _, before = joined.pop()
             joined.append((first, end, before + weight))

@@ -1,4 +1,4 @@
-"""Encoder, masked mean pooling and one linear output per label, so that every token's part of a logit is exact."""
+"""Encoder, masked mean pooling and one linear output per label."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from classifiers.text.e5_conversion import digest_tensors
+from classifiers.text.attribution import token_parts
+from classifiers.text.e5_conversion import PAD, digest_tensors
 from qalqan.errors import ClassifierError
 
 
@@ -21,38 +22,37 @@ class Network(Protocol):
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Shape (texts, labels)."""
 
-    def parts(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Every token's part of the logits, shape (texts, tokens, labels)."""
+    def parts(self, ids: Tensor, column: int) -> Tensor:
+        """Every token's part of one text's logit: ids of shape (tokens,), column of the label; shape (tokens,)."""
 
 
 class PooledNetwork(nn.Module):
-    """logit = bias + sum over tokens of weight · state / number of tokens."""
+    """logit = bias + weight · mean of the tokens' states."""
 
     def __init__(self, encoder: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        states = self._states(ids, mask)
-        weights = mask.to(states.dtype)
-        pooled = (states * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
-        logits: Tensor = self.head(pooled)
-        return logits
+        return self._head_of(self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
 
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.inference_mode():
             logits: Tensor = self(ids, mask)
             return logits
 
-    def parts(self, ids: Tensor, mask: Tensor) -> Tensor:
-        with torch.inference_mode():
-            weights = mask.float()
-            shares = weights / weights.sum(dim=1, keepdim=True)
-            return (self._states(ids, mask) @ self.head.weight.T) * shares[..., None]
+    def parts(self, ids: Tensor, column: int) -> Tensor:
+        embeddings = self.encoder.get_input_embeddings()  # type: ignore[operator]  # every encoder of transformers
+        return token_parts(embeddings, self._logits_of_embedded, ids, column, PAD)
 
-    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
-        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        return states.float()
+    def _logits_of_embedded(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        return self._head_of(self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state, mask)
+
+    def _head_of(self, states: Tensor, mask: Tensor) -> Tensor:
+        weights = mask.float()
+        pooled = (states.float() * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+        logits: Tensor = self.head(pooled)
+        return logits
 
 
 def load_tensors(path: Path, remedy: str) -> dict[str, Tensor]:

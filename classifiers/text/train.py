@@ -17,9 +17,9 @@ from classifiers.text.calibration import choose_threshold, fit_platt
 from classifiers.text.evaluate import measure
 from classifiers.text.folders import BASE_MODEL, default_base_folder
 from classifiers.text.measures import average_precision
+from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, sha256_of
 from classifiers.text.rows import TextRow, corpus_files, divide, read_rows
 from classifiers.text.training_run import STRIDE, WINDOW, Recipe, TrainingRun
-from classifiers.text.weights import ADAPTER, CARD, HEAD, Calibration, ModelCard, sha256_of
 from qalqan.errors import ClassifierError
 from qalqan.records import LABELS, Label
 
@@ -125,7 +125,7 @@ def train(
     base: Path | None = None,
     report: Callable[[str], None] | None = None,
 ) -> TrainingReport:
-    """Train on our corpus and the given files, and leave weights in `output` (see `classifiers.text.weights`).
+    """Train on our corpus and the given files, and leave weights in `output` (see `classifiers.text.model_card`).
 
     First on a part, to find the number of epochs, the calibration, the thresholds and honest figures on voices and
     sources that were left out; then on everything. `report` is told of the progress, a line at a time.

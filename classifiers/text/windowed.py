@@ -1,36 +1,42 @@
 """The classifier proper: windows in batches of like length through a network, calibrated, explained, coded."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-import structlog
 import torch
 from torch import Tensor
 
 from classifiers.base import TextClassifier
 from classifiers.text.codes import suggest_codes
 from classifiers.text.explanation import Span, strongest_spans
+from classifiers.text.model_card import Calibration
 from classifiers.text.network import Network
-from classifiers.text.weights import Calibration
 from classifiers.text.windows import Window, WindowTokenizer
 from qalqan.records import LABELS, Finding, Label
 
-log = structlog.get_logger()
+# A batch has one of few shapes, filled up with padding: the rounding of bfloat16 depends on the shape, and a text must
+# score alike whatever stands beside it. A small batch wastes little on a single post.
+_LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+_BATCH_TOKENS = 512
 
-# Tokens in a batch, padding included: more gains no speed on a CPU and costs memory.
-_BATCH_TOKENS = 4096
+
+class _Batch(NamedTuple):
+    indices: list[int]
+    rows: int
+    length: int
 
 
-def _batches(windows: Sequence[Window]) -> Iterator[list[int]]:
-    """Indices of windows of like length, at most _BATCH_TOKENS with padding."""
-    batch: list[int] = []
-    for index in sorted(range(len(windows)), key=lambda index: (len(windows[index].ids), index)):
-        if batch and len(windows[index].ids) * (len(batch) + 1) > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+def _batches(windows: Sequence[Window]) -> Iterator[_Batch]:
+    """Windows of like length together."""
+    by_length: defaultdict[int, list[int]] = defaultdict(list)
+    for index, window in enumerate(windows):
+        by_length[next(length for length in _LENGTHS if length >= len(window.ids))].append(index)
+    for length, indices in sorted(by_length.items()):
+        rows = _BATCH_TOKENS // length
+        for start in range(0, len(indices), rows):
+            yield _Batch(indices[start : start + rows], rows, length)
 
 
 class WindowedTextClassifier(TextClassifier):
@@ -69,7 +75,6 @@ class WindowedTextClassifier(TextClassifier):
             for (text, column), window in strongest.items()
         }
         flagged = {place: strongest[place] for place, score in scores.items() if self._flags(place[1], score)}
-        parts = self._parts(windows, sorted(set(flagged.values())))
         found = []
         for text_index, text in enumerate(texts):
             row = []
@@ -78,7 +83,8 @@ class WindowedTextClassifier(TextClassifier):
                 spans: tuple[Span, ...] = ()
                 if place in flagged:
                     window = windows[flagged[place]]
-                    spans = strongest_spans(text, window.offsets, [values[column] for values in parts[flagged[place]]])
+                    parts = self._network.parts(torch.tensor(window.ids), column)
+                    spans = strongest_spans(text, window.offsets, parts.tolist())
                 row.append(
                     Finding(
                         label=label,
@@ -105,25 +111,17 @@ class WindowedTextClassifier(TextClassifier):
     def _logits(self, windows: Sequence[Window]) -> list[list[float]]:
         logits: list[list[float]] = [[] for _ in windows]
         for batch in _batches(windows):
-            rows = self._network.logits(*self._tensors([windows[index] for index in batch])).tolist()
-            for index, row in zip(batch, rows, strict=True):
+            values = self._network.logits(*self._tensors(windows, batch)).tolist()
+            for index, row in zip(batch.indices, values, strict=False):  # rows of padding come last
                 logits[index] = row
         return logits
 
-    def _parts(self, windows: Sequence[Window], wanted: Sequence[int]) -> dict[int, list[list[float]]]:
-        parts: dict[int, list[list[float]]] = {}
-        chosen = [windows[index] for index in wanted]
-        for batch in _batches(chosen):
-            tensor = self._network.parts(*self._tensors([chosen[index] for index in batch]))
-            for index, values in zip(batch, tensor.tolist(), strict=True):
-                parts[wanted[index]] = values[: len(chosen[index].ids)]
-        return parts
-
-    def _tensors(self, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
-        longest = max(len(window.ids) for window in windows)
-        ids = torch.full((len(windows), longest), self._padding_id, dtype=torch.long)
+    def _tensors(self, windows: Sequence[Window], batch: _Batch) -> tuple[Tensor, Tensor]:
+        ids = torch.full((batch.rows, batch.length), self._padding_id, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for row, window in enumerate(windows):
-            ids[row, : len(window.ids)] = torch.tensor(window.ids)
-            mask[row, : len(window.ids)] = 1
+        mask[len(batch.indices) :, 0] = 1  # a mean over no token at all is no number
+        for row, index in enumerate(batch.indices):
+            own = windows[index].ids
+            ids[row, : len(own)] = torch.tensor(own)
+            mask[row, : len(own)] = 1
         return ids, mask

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from qalqan.errors import ClassifierError
 
 # A hostile page may be megabytes long: of more windows than this an even selection is read, first and last included.
-MAX_WINDOWS = 256
+MAX_WINDOWS = 512
 # The tokenizer's time grows faster than the length of what it is given at once.
 _PIECE_CHARACTERS = 20_000
 

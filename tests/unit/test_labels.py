@@ -6,6 +6,7 @@ import pytest
 
 from classifiers.labels import LabelDefinition, load_labels, read_label
 from qalqan.errors import ClassifierError
+from qalqan.rationale import codes_for
 from qalqan.records import LABELS
 
 
@@ -16,34 +17,9 @@ def test_every_label_is_defined_in_order() -> None:
     assert [len(definition.codes) for definition in labels.values()] == [16, 16, 10]
 
 
-@pytest.mark.parametrize(
-    ("label", "codes", "conditions", "satisfied"),
-    [
-        ("financial_pyramid", {"FP15", "FP02", "FP01"}, set(), True),
-        ("financial_pyramid", {"FP15", "FP11", "FP03"}, set(), True),
-        ("financial_pyramid", {"FP15", "FP01", "FP03"}, set(), False),
-        ("financial_pyramid", {"FP02", "FP01"}, set(), False),
-        ("financial_pyramid", {"FP00"}, {"matching_address"}, True),
-        ("financial_pyramid", {"FP00"}, set(), False),
-        ("drug_shop", {"DS05"}, {"contact"}, True),
-        ("drug_shop", {"DS05", "DS04"}, set(), False),
-        ("drug_shop", {"DS14"}, set(), True),
-        ("drug_shop", {"DS09"}, {"contact"}, False),
-        ("drug_graffiti", {"DG01", "DG04"}, set(), True),
-        ("drug_graffiti", {"DG01", "DG02"}, set(), False),
-        ("drug_graffiti", {"DG10"}, set(), True),
-        ("drug_graffiti", set(), set(), False),
-    ],
-)
-def test_formulas(label: str, codes: set[str], conditions: set[str], satisfied: bool) -> None:
-    definition = {str(name): value for name, value in load_labels().items()}[label]
-    assert definition.is_satisfied(frozenset(codes), frozenset(conditions)) is satisfied
-
-
-def test_exculpatory_codes_block() -> None:
-    definition = load_labels()["drug_shop"]
-    assert definition.blocking_codes(frozenset({"DS01", "EX10", "EX01"})) == ("EX01", "EX10")
-    assert definition.blocking_codes(frozenset({"DS01", "EX12"})) == ()
+def test_codes_are_those_of_the_rationale() -> None:
+    for label, definition in load_labels().items():
+        assert set(definition.codes) == {code.code for code in codes_for(label)}
 
 
 def shop_toml() -> str:
@@ -61,7 +37,6 @@ def test_a_file_reads_back() -> None:
         ('label = "drug_shop"', 'label = "casino"', "label"),
         ("threshold = 0.5", "threshold = 1.5", "threshold"),
         ("threshold = 0.5", "treshold = 0.5", "threshold"),
-        ('"DS13", "DS14"]]', '"DS13", "FP01"]]', "FP01"),
         ("[definition]", "[definition", "not TOML"),
     ],
 )

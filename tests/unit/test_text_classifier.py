@@ -17,8 +17,8 @@ from classifiers.text import open_text_classifier
 from classifiers.text.adapted import load_network, open_adapted
 from classifiers.text.e5_conversion import PAD, digest_tensors
 from classifiers.text.explanation import strongest_spans, sum_words
+from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, read_card, sha256_of
 from classifiers.text.network import PooledNetwork, load_encoder, merge_adapter
-from classifiers.text.weights import ADAPTER, CARD, HEAD, Calibration, ModelCard, read_card, sha256_of
 from classifiers.text.windowed import WindowedTextClassifier
 from classifiers.text.windows import MAX_WINDOWS, WindowTokenizer
 from qalqan.config import ClassifierSettings
@@ -117,14 +117,18 @@ def test_a_text_scores_alike_alone_and_among_others(base: Path, weights: Path) -
     assert together == classifier.findings(texts)
 
 
-def test_parts_sum_to_the_logit(base: Path, weights: Path, tokenizer: WindowTokenizer) -> None:
+def test_parts_add_up_to_the_distance_from_a_blank_text(base: Path, weights: Path, tokenizer: WindowTokenizer) -> None:
     network = load_network(weights, base, read_card(weights), torch.float32)
     (window, *_) = tokenizer.windows(DISGUISED)
-    ids = torch.tensor([[*window.ids, PAD, PAD]])
-    mask = (torch.arange(ids.shape[1]) < len(window.ids)).long()[None]
-    parts = network.parts(ids, mask)
-    assert torch.allclose(parts.sum(dim=1) + network.head.bias, network.logits(ids, mask), atol=1e-5)
-    assert torch.equal(parts[0, -2:], torch.zeros(2, 3))
+    ids = torch.tensor(window.ids)
+    blank = torch.full_like(ids, PAD)
+    blank[[0, -1]] = ids[[0, -1]]
+    mask = torch.ones(1, len(ids), dtype=torch.long)
+    distance = (network.logits(ids[None], mask) - network.logits(blank[None], mask))[0]
+    for column in range(3):
+        parts = network.parts(ids, column)
+        assert parts.sum().item() == pytest.approx(distance[column].item(), abs=0.02 * distance.abs().max().item())
+        assert parts[[0, -1]].tolist() == [0.0, 0.0]
 
 
 def test_merging_equals_the_adapter_beside_the_weights(base: Path, weights: Path) -> None:
@@ -162,8 +166,9 @@ def test_special_tokens_in_a_text_are_words(tokenizer: WindowTokenizer, disguise
 
 
 def test_spans_lie_on_words_of_the_original_text(classifier: WindowedTextClassifier) -> None:
-    for finding in classifier.findings([DISGUISED])[0]:
-        assert finding.spans
+    findings = classifier.findings([DISGUISED])[0]
+    assert any(finding.spans for finding in findings)
+    for finding in findings:
         assert [weight for *_, weight in finding.spans] == sorted((w for *_, w in finding.spans), reverse=True)
         for start, end, weight in finding.spans:
             assert 0 < weight <= 1
@@ -186,6 +191,7 @@ def test_strongest_spans_join_neighbours_and_leave_out_the_rest() -> None:
     offsets = [(0, 7), (7, 13), (13, 17), (17, 24), (24, 27), (27, 42)]
     spans = strongest_spans(text, offsets, [1.0, 2.0, -1.0, 1.0, 0.0, -3.0])
     assert spans == ((0, 13, 0.75), (18, 24, 0.25))
+    assert strongest_spans(text, offsets, [1.0, 20.0, -1.0, 1.0, 0.0, -3.0]) == ((8, 13, 0.9091),)
     assert strongest_spans(text, offsets, [-1.0] * 6) == ()
 
 

@@ -13,9 +13,9 @@ from text_classifier_base import make_tiny_base
 from classifiers.text.augmentation import disguise, mix_alphabets, space_out, vary_contacts, write_signs
 from classifiers.text.calibration import choose_threshold, fit_platt
 from classifiers.text.measures import average_precision
+from classifiers.text.model_card import Calibration
 from classifiers.text.rows import TextRow, corpus_files, divide, families, parse_row, read_rows
 from classifiers.text.training_run import Recipe, TrainingRun
-from classifiers.text.weights import Calibration
 from qalqan.errors import ClassifierError
 from qalqan.records import Label
 
