@@ -62,7 +62,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> dict[str, 
     pytest.fail(f"the demo was not ready after {READY_TIMEOUT_S} s:\n{log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}: apt-get install chromium")

@@ -73,6 +73,12 @@ def crawl(home: Path, seeds: Sequence[str], env: dict[str, str], max_pages: int 
     return report
 
 
+def peak_kib() -> int:
+    """The most memory this program ever held; getrusage would count what the process was before it became this one."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1])
+
+
 def main(task: str, home: str, *arguments: str) -> None:
     configure_logging(json=True)
     settings = load_settings(home=Path(home))
@@ -85,7 +91,7 @@ def main(task: str, home: str, *arguments: str) -> None:
 
         max_pages, *seeds = arguments
         report = run_crawl(seeds, settings, max_pages=int(max_pages), processor=PROCESSOR)
-        print(json.dumps(report.to_json(), ensure_ascii=False))
+        print(json.dumps(report.to_json() | {"peak_kib": peak_kib()}, ensure_ascii=False))
 
 
 if __name__ == "__main__":
