@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from qalqan.config import load_settings
+from qalqan.errors import UsageError
 from qalqan_cli.site import open_site
 
 
@@ -20,6 +21,9 @@ def user(
 ) -> None:
     """Make an account (or change its roles) and print a new password once."""
     open_site(load_settings())
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
 
-    call_command("make_user", name, role=role, first=first, last=last)
+    try:
+        call_command("make_user", name, role=role, first=first, last=last)
+    except CommandError as error:
+        raise UsageError(str(error)) from error

@@ -36,7 +36,12 @@ def up() -> None:
     """Run everything on this machine: scheduler, worker and review site; Ctrl-C stops them together."""
     settings = load_settings()
     open_site(settings)
-    Console(stderr=True).print(f"Qalqan: http://{settings.review.host}:{settings.review.port}/  (Ctrl-C stops it)")
+    from review_ui.accounts.models import User
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"Qalqan: http://{settings.review.host}:{settings.review.port}/  (Ctrl-C stops it)")
+    if not User.objects.exists():
+        console.print("Nobody can log in yet; in another terminal: qalqan user NAME --role moderator")
     with Together(settings.home) as together:
         code = together.wait()
     raise typer.Exit(code)
