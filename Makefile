@@ -7,8 +7,8 @@ help: ## what can be made
 setup: ## install what is missing; leaves the command at .venv/bin/qalqan
 	@scripts/setup run
 
-demo: setup ## run everything on the demonstration pages; prints address and logins
-	@.venv/bin/qalqan demo
+demo: setup ## run everything on the demonstration pages; prints address and logins (PORT=8080 for another port)
+	@.venv/bin/qalqan demo $(if $(PORT),--port $(PORT))
 
 test: ## install what is missing; run every check and every test
 	@scripts/setup test

@@ -22,7 +22,7 @@ from qalqan.clock import from_iso, now, to_iso
 from qalqan.config import Settings, load_settings
 from qalqan.errors import ConfigurationError
 from qalqan.store import DocumentQuery, open_store
-from qalqan_cli.processes import Together
+from qalqan_cli.processes import Together, require_free_port
 from qalqan_cli.site import open_site
 
 # (user name, first name, last name, roles); invented people
@@ -42,7 +42,7 @@ def demo(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the site (default 8000).")] = None,
 ) -> None:
     """Crawl the demonstration pages, classify them and open the review site, with printed logins."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(highlight=False)
     home = load_settings().home.resolve() / "demo"
     home.mkdir(parents=True, exist_ok=True)
     os.environ["QALQAN_HOME"] = str(home)
@@ -54,6 +54,7 @@ def demo(
     os.environ.setdefault("QALQAN_SCHEDULE__INTAKE_SECONDS", "3")
     settings = load_settings()
     _check_model(settings)
+    require_free_port(settings.review)
     open_site(settings)
     passwords = _make_people(home)
     _make_sources(demo_sources())

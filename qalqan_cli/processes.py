@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +15,8 @@ import typer
 from django.db import close_old_connections
 from rich.console import Console
 
-from qalqan.config import Settings, load_settings
-from qalqan.errors import QalqanError
+from qalqan.config import ReviewSettings, Settings, load_settings
+from qalqan.errors import ConfigurationError, QalqanError
 from qalqan.store import open_store
 from qalqan_cli.site import open_site
 
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
 def up() -> None:
     """Run everything on this machine: scheduler, worker and review site; Ctrl-C stops them together."""
     settings = load_settings()
+    require_free_port(settings.review)
     open_site(settings)
     from review_ui.accounts.models import User
 
@@ -45,6 +47,19 @@ def up() -> None:
     with Together(settings.home) as together:
         code = together.wait()
     raise typer.Exit(code)
+
+
+def require_free_port(review: ReviewSettings) -> None:
+    """Raises ConfigurationError where something else listens already: said here, it is not lost in a log."""
+    with socket.socket(socket.AF_INET6 if ":" in review.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((review.host, review.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {review.port} of {review.host} cannot be used ({error.strerror}); "
+                "choose another: QALQAN_REVIEW__PORT=8080, or `make demo PORT=8080`"
+            ) from error
 
 
 class Together:
