@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from crawler.report import CrawlProgress, SeedReport
+from crawler.report import CrawlProgress, CrawlReport, SeedReport
 from qalqan.config import load_settings
 from qalqan.records import Document
+from qalqan.store import open_store
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +36,7 @@ def crawl(
     """Visit addresses once, store and classify what is new, and say what was found."""
     from crawler.runner import run_crawl
 
+    settings = load_settings()
     found: list[dict[str, Any]] = []
     console = Console(stderr=True, highlight=False)
 
@@ -42,10 +44,14 @@ def crawl(
         if json:
             found.extend(document.line() for document in documents)
 
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("visiting", total=len(urls))
 
         def show(progress: CrawlProgress) -> None:
@@ -56,15 +62,21 @@ def crawl(
             )
 
         report = run_crawl(
-            urls, load_settings(), spider=spider, max_pages=max_pages, browser=browser, on_progress=show,
+            urls,
+            settings,
+            spider=spider,
+            max_pages=max_pages,
+            browser=browser,
+            on_progress=show,
             on_documents=keep,
-        )  # fmt: skip
+        )
 
     for seed in report.seeds:
         if seed.error:
             console.print(f"failed: {seed.error}", style="red", markup=False, soft_wrap=True)
     if json:
-        sys.stdout.buffer.write(orjson.dumps(report.to_json() | {"documents": found}, option=orjson.OPT_APPEND_NEWLINE))
+        facts = {"channels": _channels(report, settings.store_url), "documents": found}
+        sys.stdout.buffer.write(orjson.dumps(report.to_json() | facts, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()
     else:
         for seed in report.seeds:
@@ -72,6 +84,14 @@ def crawl(
                 typer.echo(_sentence(seed))
     if report.failed:
         raise typer.Exit(3)
+
+
+def _channels(report: CrawlReport, store_url: str) -> list[dict[str, Any]]:
+    """What the visited channels say of themselves."""
+    with open_store(store_url) as store:
+        visited = {(seed.site, seed.channel) for seed in report.seeds if seed.site and seed.channel}
+        channels = [store.get_channel(site, handle) for site, handle in sorted(visited)]
+    return [channel.model_dump(mode="json") for channel in channels if channel is not None]
 
 
 def _sentence(seed: SeedReport) -> str:

@@ -55,6 +55,10 @@ def test_crawl_twice_then_documents_then_verify(home: Path, prefix: str) -> None
     assert first.returncode == 0, first.stderr
     report = json.loads(first.stdout)  # one object, nothing else
     assert [seed["status"] for seed in report["seeds"]] == ["ok", "ok"]
+    assert [(c["handle"], c["subscribers"], c["status"]) for c in report["channels"]] == [
+        ("ulgi_jasyl_duken_demo", 842, "public"),
+        ("ulgi_qarjy_sabaq_demo", 27800, "public"),
+    ]
     assert report["totals"]["new"] == len(report["documents"]) > 20
     assert all(tuple(document) == DOCUMENT_FIELDS for document in report["documents"])
 
