@@ -96,6 +96,10 @@ class Frontier(ABC):
         """Gives a claimed visit back, to be claimed by anybody at once."""
 
     @abstractmethod
+    def end_leases(self, is_gone: Callable[[str], bool]) -> int:
+        """Makes claimable again what workers hold of whom `is_gone(worker_id)` is true; how many visits that were."""
+
+    @abstractmethod
     def complete(self, visit: Visit, outcome: VisitOutcome) -> bool:
         """Ends the visit; False, and nothing is written, where another worker has taken it meanwhile."""
 
@@ -223,6 +227,13 @@ class SqliteFrontier(Frontier):
                 " WHERE id = ? AND worker_id = ? AND claims = ?",
                 (visit.id, visit.worker_id, visit.claims),
             )
+
+    def end_leases(self, is_gone: Callable[[str], bool]) -> int:
+        with self._writing() as connection:
+            held = connection.execute("SELECT id, worker_id FROM visits WHERE worker_id IS NOT NULL").fetchall()
+            gone = [(row["id"],) for row in held if is_gone(row["worker_id"])]
+            connection.executemany("UPDATE visits SET lease_until = 0 WHERE id = ?", gone)
+        return len(gone)
 
     def complete(self, visit: Visit, outcome: VisitOutcome) -> bool:
         with self._writing() as connection:

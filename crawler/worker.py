@@ -55,6 +55,9 @@ class _Claims:
         self._spiders = spiders
         self._stop = stop
         self._waiting: defaultdict[str, deque[OpenVisit]] = defaultdict(deque)
+        freed = self.session.frontier.end_leases(_died_here)
+        if freed:
+            log.info("leases_ended", visits=freed)
 
     def sources(self) -> dict[type[SiteSpider], AsyncIterator[OpenVisit]]:
         return {spider: self._visits(name) for name, spider in self._spiders.items()}
@@ -114,3 +117,17 @@ class _Claims:
     def _renew(self, visit: OpenVisit, _page: ProcessedPage) -> None:
         if visit.claim is not None and not self.session.frontier.renew(visit.claim, LEASE_S):
             visit.is_lost = True
+
+
+def _died_here(worker_id: str) -> bool:
+    """Whether it was a worker of this machine whose process is gone; others are left to their leases."""
+    host, _, process_id = worker_id.rpartition(":")
+    if host != socket.gethostname() or not process_id.isdecimal():
+        return False
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

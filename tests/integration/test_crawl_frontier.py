@@ -144,3 +144,16 @@ def test_sources_are_enqueued_once_per_interval(tmp_path: Path) -> None:
         frontier.complete(visit, outcome(visit.url))
     assert enqueue_due(sources, frontier) == 1  # the hour of the first source has not passed
     frontier.close()
+
+
+def test_leases_of_the_gone_end_at_once_and_others_run_on(tmp_path: Path) -> None:
+    frontier = open_frontier(tmp_path)
+    frontier.schedule(URL, now())
+    frontier.schedule("https://t.me/s/other", now())
+    held = [frontier.claim(worker, 60) for worker in ("gone", "alive")]
+    assert frontier.end_leases(lambda worker_id: worker_id == "gone") == 1
+    taken = frontier.claim("next", 60)
+    assert taken is not None
+    assert [taken.id] == [visit.id for visit in held if visit is not None and visit.worker_id == "gone"]
+    assert frontier.claim("next", 60) is None
+    frontier.close()

@@ -77,7 +77,7 @@ def test_sigterm_finishes_the_page_and_gives_the_claim_back(tmp_path: Path) -> N
     frontier.close()
 
 
-def test_killed_worker_leaves_its_visit_to_the_next(tmp_path: Path) -> None:
+def test_the_next_worker_of_the_machine_goes_on_where_one_was_killed(tmp_path: Path) -> None:
     frontier = open_frontier(tmp_path)
     frontier.schedule("https://t.me/s/long", now())
     with bad_server() as server:
@@ -89,6 +89,12 @@ def test_killed_worker_leaves_its_visit_to_the_next(tmp_path: Path) -> None:
         with open_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as store:
             assert store.count(DocumentQuery()) == 3
         assert frontier.channel_state("telegram", "long") == ChannelState(43, (Gap(40, 0, 1),))
+        next_one = start(["worker", str(tmp_path)], env)
+        wait_for(lambda: frontier.recent_outcomes(1))
+        next_one.send_signal(signal.SIGTERM)
+        next_one.communicate(timeout=30)
+        assert next_one.returncode == 0
+        assert frontier.channel_state("telegram", "long") == ChannelState(43)
     frontier.close()
 
 
