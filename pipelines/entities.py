@@ -28,14 +28,16 @@ def extract_entities(text: str, links: Iterable[str] = (), site: Site | None = N
     does not show comes last, with start and end at the end of the text.
     site: where it was posted, which tells whose handle an `@name` is.
     """
-    found = list(find_addresses(text))
-    taken = bytearray(len(text))
-    for entity in found:
-        _take(taken, entity)
-    # A wallet often stands in the URL of a block explorer.
-    wallets = list(find_wallets(text))
-    found += wallets
+    addresses, wallets = list(find_addresses(text)), list(find_wallets(text))
+    in_url, taken = bytearray(len(text)), bytearray(len(text))
+    for entity in addresses:
+        if entity.kind == "url":
+            _take(in_url, entity)
     for entity in wallets:
+        _take(taken, entity)
+    # A wallet often stands in the URL of a block explorer; glued to a word that looks like a host, its checksum wins.
+    found = wallets + [one for one in addresses if in_url[one.start] or taken.find(1, one.start, one.end) < 0]
+    for entity in found:
         _take(taken, entity)
     for some in (*(finder(text) for finder in _FINDERS), find_mentions(text, site)):
         for entity in some:

@@ -64,6 +64,7 @@ _PHONE_LINK = {
     "wa.me": re.compile(r"/\+?(\d{10,15})(?!\d)"),
     "api.whatsapp.com": re.compile(r"\S{0,200}?phone=\+?(\d{10,15})(?!\d)"),
 }
+_PHONE_LENGTHS = range(10, 16)  # of a number with its country code, as in the links above
 _PAIRS = ((")", "("), ("]", "["))
 _MENTION_LENGTH = 5  # shorter handles exist, but only a link says that one is meant
 
@@ -133,7 +134,8 @@ def _telegram_path(text: str, start: int, host_end: int, end: int) -> Iterator[E
         if handle.lower() not in _TELEGRAM_SERVICES:
             yield Entity(kind="telegram", value=handle, start=start, end=match.end())
     elif match["invite"].isdigit():
-        yield Entity(kind="phone", value=f"+{match['invite']}", start=start, end=match.end())
+        if len(match["invite"]) in _PHONE_LENGTHS:
+            yield Entity(kind="phone", value=f"+{match['invite']}", start=start, end=match.end())
     else:
         yield Entity(kind="telegram_invite", value=match["invite"], start=start, end=match.end())
 

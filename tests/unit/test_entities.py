@@ -7,7 +7,7 @@ from itertools import pairwise
 import base58
 import bech32
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.entities import add_entities, extract_entities
@@ -298,6 +298,10 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=200))
+@example("112D2adLM3UKy4Z4giRbReR6gjWuvHUqBсайт.рф")
+@example("https://112D2adLM3UKy4Z4giRbReR6gjWuvHUqBсайт.рф/")
+@example("112D2adLM3UKy4Z4giRbReR6gjWuvHUqBсайт.рф/x")
+@example("t.me/+74111 1111")
 def test_a_span_always_shows_its_value(text: str) -> None:
     entities = extract_entities(text, (text,))
     urls = [(entity.start, entity.end) for entity in entities if entity.kind == "url"]
@@ -311,6 +315,12 @@ def test_a_span_always_shows_its_value(text: str) -> None:
     for one, other in pairwise(shown):
         inside_one_url = any(start <= one.start and other.end <= end for start, end in urls)
         assert one.end <= other.start or inside_one_url
+
+
+def test_a_checksum_wins_over_what_only_looks_like_a_host() -> None:
+    wallet = "112D2adLM3UKy4Z4giRbReR6gjWuvHUqB"
+    (found,) = extract_entities(f"{wallet}сайт.рф")
+    assert (found.kind, found.value, found.start, found.end) == ("wallet_btc", wallet, 0, 33)
 
 
 @pytest.mark.parametrize(
