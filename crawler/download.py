@@ -13,7 +13,7 @@ from crawler.safety import check_url, parse_networks
 from qalqan.errors import UnsafeAddressError
 
 
-class CheckedDownloadHandler(HTTP11DownloadHandler):  # type: ignore[misc, unused-ignore]
+class CheckedDownloadHandler(HTTP11DownloadHandler):
     """Redirects, retries and robots.txt come through here, too: there is no other way to the network.
 
     With a replay prefix the request goes to `<prefix><original URL>`; request and response keep the original URL.

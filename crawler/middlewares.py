@@ -49,7 +49,7 @@ class EvidenceMiddleware:
         return response
 
 
-class BackoffRetryMiddleware(RetryMiddleware):  # type: ignore[misc, unused-ignore]
+class BackoffRetryMiddleware(RetryMiddleware):
     """Scrapy's retry with a pause before each further try (`delay_s`, twice that, …, or what Retry-After asks).
 
     An answer that broke off is tried again as well; the last try's half is handed on, its complete posts count.
@@ -83,7 +83,7 @@ class BackoffRetryMiddleware(RetryMiddleware):  # type: ignore[misc, unused-igno
         await asyncio.sleep(min(pause_s, _LONGEST_PAUSE_S))
 
 
-class SteadyRobotsTxtMiddleware(RobotsTxtMiddleware):  # type: ignore[misc, unused-ignore]
+class SteadyRobotsTxtMiddleware(RobotsTxtMiddleware):
     """Scrapy 2.19 lets all but the first of the requests that wait for one robots.txt through unchecked: they wait
     for one Deferred, which hands its result to the first only. Here they wait in line; the file is kept for a day.
     """

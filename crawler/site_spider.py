@@ -27,7 +27,7 @@ ErrorStep = Callable[[OpenVisit, BaseException], list[PageOfDocuments] | None]
 Then = Callable[[], Request | None]
 
 
-class SiteSpider(Spider):  # type: ignore[misc, unused-ignore]
+class SiteSpider(Spider):
     """A site overrides `site`, `hosts` and `begin`; its steps are generators that end in `page` and `fetch`.
 
     A visit goes one step at a time: the next page is asked for when the last one is stored, so that what is known

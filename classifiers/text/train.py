@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def train(
     run = TrainingRun(base, learnt, recipe, epochs)
     best_epoch, best_value, best = 0, -1.0, run.state()
     for epoch in range(1, epochs + 1):
-        run.epoch(lambda share, loss, epoch=epoch: say(f"epoch {epoch}/{epochs} {share:4.0%} loss {loss:.4f}"))  # type: ignore[misc]
+        run.epoch(partial(_tell, say, f"epoch {epoch}/{epochs}"))
         if epoch * 2 <= epochs:
             continue  # the rate of learning is still too high for the best epoch
         precisions = _precisions(run.logits(tuned), tuned)
@@ -166,7 +167,7 @@ def train(
     say(f"again on all {len(rows)} texts, {best_epoch} epochs")
     final = TrainingRun(base, rows, recipe, best_epoch)
     for epoch in range(1, best_epoch + 1):
-        final.epoch(lambda share, loss, epoch=epoch: say(f"again {epoch}/{best_epoch} {share:4.0%} loss {loss:.4f}"))  # type: ignore[misc]
+        final.epoch(partial(_tell, say, f"again {epoch}/{best_epoch}"))
     calibration, thresholds = _calibrate([*tuned_logits, *measured_logits], [*tuned, *measured])
     seconds = time.monotonic() - began
     training = {
@@ -182,6 +183,10 @@ def train(
     _write(output, final, calibration, thresholds, metrics, training)
     say(f"written to {output} after {seconds:.0f} s")
     return TrainingReport(output, len(rows), left_out, best_epoch, seconds, metrics)
+
+
+def _tell(say: Callable[[str], None], what: str, share: float, loss: float) -> None:
+    say(f"{what} {share:4.0%} loss {loss:.4f}")
 
 
 def _count_rows(rows: Sequence[TextRow]) -> dict[str, int]:

@@ -64,8 +64,9 @@ class WindowedTextClassifier(TextClassifier):
             owners.append(range(len(windows), len(windows) + len(own)))
             windows.extend(own)
         logits = self._logits(windows)
+        columns = list(zip(*logits, strict=True))
         strongest = {
-            (text, column): max(owned, key=lambda index, column=column: (logits[index][column], -index))  # type: ignore[misc]
+            (text, column): max(owned, key=columns[column].__getitem__)
             for text, owned in enumerate(owners)
             for column in range(len(LABELS))
             if owned

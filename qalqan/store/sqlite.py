@@ -73,7 +73,7 @@ class SqliteStore(Store):
         with self._file.reading() as connection:
             for start in range(0, len(wanted), _IDS_AT_ONCE):
                 some = [encodable(document_id) for document_id in wanted[start : start + _IDS_AT_ONCE]]
-                rows = connection.execute(f"SELECT id FROM documents WHERE id IN ({marks(some)})", some)  # noqa: S608
+                rows = connection.execute(f"SELECT id FROM documents WHERE id IN ({marks(some)})", some)  # noqa: S608 -- no values in it
                 known.update(document_id for (document_id,) in rows)
         return known
 
@@ -91,7 +91,7 @@ class SqliteStore(Store):
                 wanted.values,
             ).fetchone()
             keys = connection.execute(
-                f"SELECT score, moment, number FROM ({wanted.matches}) WHERE {after} "  # noqa: S608
+                f"SELECT score, moment, number FROM ({wanted.matches}) WHERE {after} "  # noqa: S608 -- no values in it
                 "ORDER BY score DESC, moment DESC, number DESC LIMIT ?",
                 (*wanted.match_values, *place, limit + 1),
             ).fetchall()
@@ -185,7 +185,7 @@ class SqliteStore(Store):
         }
         if row is None:
             columns |= {"id": document.id, "indexed_at": written_at}
-            statement = f"INSERT INTO documents ({', '.join(columns)}) VALUES ({marks(list(columns))}) RETURNING number"  # noqa: S608
+            statement = f"INSERT INTO documents ({', '.join(columns)}) VALUES ({marks(list(columns))}) RETURNING number"  # noqa: S608 -- no values in it
             (number,) = connection.execute(statement, tuple(columns.values())).fetchone()
             earlier = None
         else:
@@ -193,7 +193,7 @@ class SqliteStore(Store):
             if not _are_same(earlier, document, _OF_THE_VISIT + _OF_THE_AUDIENCE):
                 columns["indexed_at"] = written_at
             connection.execute(
-                f"UPDATE documents SET {', '.join(f'{name} = ?' for name in columns)} WHERE number = ?",  # noqa: S608
+                f"UPDATE documents SET {', '.join(f'{name} = ?' for name in columns)} WHERE number = ?",  # noqa: S608 -- no values in it
                 (*columns.values(), number),
             )
         if earlier is None or _words(earlier) != words:

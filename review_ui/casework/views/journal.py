@@ -40,7 +40,7 @@ def journal_row(entry: AuditEntry, *, reader: str, is_blind: bool) -> JournalRow
     return JournalRow(
         entry.at,
         f"{act_title(entry.act)} · {who}",
-        [(plain(key), plain(_shown(value))) for key, value in entry.details.items()],
+        [(plain(key), plain(_shown(value))) for key, value in entry.details.items() if value is not None],
         str(entry.sequence),
         entry.hash,
     )
