@@ -30,11 +30,12 @@ format: ## format the code
 model: ## fetch and convert the pretrained encoder (git-ignored cache)
 	.venv/bin/python -m classifiers.text.base_model
 
-train: ## train a text classifier on our corpus, into var/models/text
-	.venv/bin/qalqan train text --output var/models/text
+train: ## train a text classifier on our corpus, into var/models/next
+	.venv/bin/qalqan train text
 
-bench: ## measure documents per second, stage by stage
+bench: ## measure documents per second, stage by stage, and the classifier beside transformers.pipeline
 	.venv/bin/python -m bench.pipeline
+	.venv/bin/python -m bench.classification
 
 clean: ## remove what the set-up and the demo made
 	rm -rf .venv .cache var build *.egg-info

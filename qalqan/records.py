@@ -53,12 +53,14 @@ class Finding(Record):
     """What a classifier says of one label. Always one per label, flagged or not.
 
     spans: (start, end, weight) in characters of the text; weight is the word's part of the decision, strongest first.
-    codes: rationale codes the machine suggests; people decide.
+    codes: rationale codes the machine suggests; people decide. threshold: from here on a text belongs in the queue;
+    sure_threshold: from here on hardly a harmless text is left, where the classifier knows.
     """
 
     label: Label
     score: float
     threshold: float
+    sure_threshold: float | None = None
     flagged: bool
     spans: tuple[tuple[int, int, float], ...] = ()
     codes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from torch import nn
 
 from classifiers.text.e5_conversion import PAD
 from classifiers.text.model_card import ADAPTER, HEAD, REMEDY, ModelCard, read_card
-from classifiers.text.network import PooledNetwork, load_encoder, load_tensors, merge_adapter
+from classifiers.text.network import AttentionHead, PooledNetwork, load_encoder, load_tensors, merge_adapter
 from classifiers.text.processor import has_bfloat16
 from classifiers.text.windowed import WindowedTextClassifier
 from classifiers.text.windows import WindowTokenizer
@@ -20,12 +20,14 @@ def load_network(weights: Path, base: Path, card: ModelCard, dtype: torch.dtype)
     merge_adapter(encoder, load_tensors(weights / ADAPTER, REMEDY), card.lora_scale)
     nn.Module.to(encoder, dtype)  # the encoder's own `to` is untyped
     head = load_tensors(weights / HEAD, REMEDY)
-    linear = nn.Linear(encoder.config.hidden_size, len(card.labels))
+    pooling = AttentionHead(encoder.config.hidden_size, len(card.labels) + len(card.codes))
     try:
-        linear.load_state_dict(head)
+        pooling.load_state_dict(head)
     except RuntimeError as error:
-        raise ClassifierError(f"{weights / HEAD} does not fit {len(card.labels)} labels; {REMEDY}") from error
-    return PooledNetwork(encoder, linear).eval().requires_grad_(False)
+        raise ClassifierError(
+            f"{weights / HEAD} does not fit {len(card.labels)} labels and {len(card.codes)} codes; {REMEDY}"
+        ) from error
+    return PooledNetwork(encoder, pooling).eval().requires_grad_(False)
 
 
 def open_adapted(weights: Path, base: Path) -> WindowedTextClassifier:
@@ -40,4 +42,6 @@ def open_adapted(weights: Path, base: Path) -> WindowedTextClassifier:
         padding_id=PAD,
         calibration=card.calibration,
         thresholds=card.thresholds,
+        sure_thresholds=card.sure_thresholds,
+        codes=card.codes,
     )

@@ -8,12 +8,18 @@ import re
 import string
 from collections.abc import Callable
 
+from qalqan.normalise import without_kazakh_letters
+
 _LOOK_ALIKES = dict(zip("аеорсухкмтнвіАЕОРСУХКМТНВІ", "aeopcyxkmthbiAEOPCYXKMTHBI", strict=True))
 _DIGITS_AND_SIGNS = {"о": "0", "а": "@", "з": "3", "ч": "4", "е": "€", "б": "6", "o": "0", "a": "@", "e": "3", "i": "1"}
-_WITHOUT_KAZAKH_LETTERS = str.maketrans("әғқңөұүһіӘҒҚҢӨҰҮҺІ", "агкноууhиАГКНОУУНИ")
 _KAZAKH_LATIN = {
     **dict(zip("аәбвгғдежзийкқлмнңоөпрстуұүфхһыі", "aábvgǵdejzııkqlmnńoóprstýuúfhhyi", strict=True)),
     **{"ц": "ts", "ч": "ch", "ш": "sh", "щ": "sh", "ъ": "", "ь": "", "э": "e", "ю": "ıý", "я": "ıa", "ё": "ıo"},
+}
+# What an OCR programme takes for what.
+_MISREAD = {
+    **{"о": "0", "з": "3", "б": "6", "ш": "щ", "ъ": "ь", "й": "и", "ё": "е", "і": "1", "ұ": "y", "қ": "к", "ә": "э"},
+    **{"ң": "н", "ғ": "г", "ө": "е", "l": "1", "o": "0", "s": "5", "b": "6", "c": "с", "и": "н", "п": "л"},
 }
 _RUSSIAN_LATIN = {
     **dict(zip("абвгдезийклмнопрстуфыэ", "abvgdeziyklmnoprstufye", strict=True)),
@@ -47,7 +53,9 @@ def vary_contacts(text: str, rng: random.Random) -> str:
     return _MASKED_NUMBER.sub(lambda match: _random_number(rng) if rng.random() < 0.7 else match[0], text)
 
 
-def _transliterate(text: str, table: dict[str, str]) -> str:
+def transliterate(text: str, lang: str) -> str:
+    """Russian, or Kazakh (`kk`), in Latin letters; other letters stay."""
+    table = _KAZAKH_LATIN if lang == "kk" else _RUSSIAN_LATIN
     return "".join(
         table.get(character, character)
         if character.islower() or character.lower() not in table
@@ -96,6 +104,13 @@ def stretch(text: str, rng: random.Random) -> str:
     return _in_words(text, rng, 0.2, lambda word: word + word[-1] * rng.randint(1, 4))
 
 
+def misread(text: str, rng: random.Random) -> str:
+    """As read off a photograph: one letter of twelve taken for another, one of sixty lost."""
+    return "".join(
+        _MISREAD.get(letter, letter) if rng.random() < 0.08 else letter for letter in text if rng.random() >= 1 / 60
+    )
+
+
 _DISGUISES: tuple[Callable[[str, random.Random], str], ...] = (
     mix_alphabets,
     write_signs,
@@ -103,6 +118,7 @@ _DISGUISES: tuple[Callable[[str, random.Random], str], ...] = (
     hide_zero_width,
     scatter_emoji,
     stretch,
+    misread,
 )
 
 
@@ -111,9 +127,9 @@ def disguise(text: str, lang: str, rng: random.Random) -> str:
     text = vary_contacts(text, rng)
     if lang == "kk" and rng.random() < 0.25:
         typed_plainly = rng.random() < 0.6
-        text = text.translate(_WITHOUT_KAZAKH_LETTERS) if typed_plainly else _transliterate(text, _KAZAKH_LATIN)
+        text = without_kazakh_letters(text) if typed_plainly else transliterate(text, lang)
     elif lang == "ru" and rng.random() < 0.04:
-        text = _transliterate(text, _RUSSIAN_LATIN)
+        text = transliterate(text, lang)
     draw = rng.random()
     if draw < 0.08:
         text = text.upper()

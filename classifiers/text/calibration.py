@@ -1,5 +1,6 @@
-"""From logits of texts that were not trained on to probabilities and thresholds, for every label apart."""
+"""From logits of texts that were not trained on to probabilities and two thresholds, for every label apart."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,11 +8,16 @@ from sklearn.linear_model import LogisticRegression
 
 from classifiers.text.measures import count_confusion
 from classifiers.text.model_card import Calibration
+from qalqan.records import LABELS
 
-# A queue misses worse than it bores: recall counts twice, as long as the reader's time is not wasted.
+# A queue misses worse than it bores: recall counts twice.
 _BETA = 2.0
-_LEAST_PRECISION = 0.5
-_LOWEST, _HIGHEST = 0.15, 0.8
+_LOWEST, _HIGHEST = 0.1, 0.9
+# Of harmless texts at most the first share may pass into the queue, of our look-alikes at most the second as sure, over
+# all labels together.
+QUEUE_SHARE, SURE_SHARE = 0.05, 0.02
+_SURE_PRECISION = 0.95
+_NEVER = 100.0
 
 
 def fit_platt(logits: Sequence[float], truths: Sequence[bool]) -> Calibration:
@@ -25,17 +31,39 @@ def fit_platt(logits: Sequence[float], truths: Sequence[bool]) -> Calibration:
     return Calibration(slope=round(slope, 6), intercept=round(float(fitted.intercept_[0]), 6))
 
 
-def choose_threshold(scores: Sequence[float], truths: Sequence[bool]) -> float:
-    """The threshold with the best F2 among those of sufficient precision; 0.5 where there is nothing to find."""
+def choose_threshold(scores: Sequence[float], truths: Sequence[bool], harmless: Sequence[bool]) -> float:
+    """For the queue: the best F2 of those that few harmless texts pass; 0.5 where there is nothing to find."""
     if not any(truths):
         return 0.5
-    best, best_value = 0.5, -1.0
-    for step in range(round(_LOWEST * 100), round(_HIGHEST * 100) + 1):
-        confusion = count_confusion(scores, truths, step / 100)
-        value = confusion.f_beta(_BETA) or 0.0
-        if (confusion.precision or 0.0) < _LEAST_PRECISION:
-            # Only where no threshold is precise enough: then the one that bores least.
-            value = (confusion.f_beta(1 / _BETA) or 0.0) - 1.0
-        if value > best_value:
-            best, best_value = step / 100, value
-    return best
+    least = threshold_of_share(scores, harmless, QUEUE_SHARE / len(LABELS))
+    steps = [step / 100 for step in range(round(_LOWEST * 100), round(_HIGHEST * 100) + 1)]
+    allowed = [step for step in steps if step >= least] or [max(steps[-1], least)]
+    return max(allowed, key=lambda step: (count_confusion(scores, truths, step).f_beta(_BETA) or 0.0, -step))
+
+
+def choose_sure_threshold(
+    scores: Sequence[float], truths: Sequence[bool], harmless: Sequence[bool], queue: float
+) -> float:
+    """Not below the queue's: hardly a harmless text passes, and of what passes nearly all have the label."""
+    least = max(queue, threshold_of_share(scores, harmless, SURE_SHARE / len(LABELS)))
+    steps = [step / 1000 for step in range(1, 1000) if step / 1000 >= least]
+    precise = (step for step in steps if (count_confusion(scores, truths, step).precision or 0.0) >= _SURE_PRECISION)
+    return next(precise, round(max(least, 0.999), 3))
+
+
+def threshold_of_share(scores: Sequence[float], harmless: Sequence[bool], share: float) -> float:
+    """The lowest of three digits that at most this share of the harmless texts reaches; 0 without such texts."""
+    own = sorted((score for score, is_harmless in zip(scores, harmless, strict=True) if is_harmless), reverse=True)
+    if not own:
+        return 0.0
+    highest_below = own[min(int(share * len(own)), len(own) - 1)]
+    return math.floor(highest_below * 1000 + 1) / 1000
+
+
+def choose_logit(logits: Sequence[float], truths: Sequence[bool]) -> float:
+    """For a suggestion: the logit, of two digits, with the best F1; where there is nothing to find, none reaches it."""
+    if not any(truths):
+        return _NEVER
+    candidates = sorted({round(logit, 2) for logit in logits})
+    rounded = [round(logit, 2) for logit in logits]
+    return max(candidates, key=lambda logit: count_confusion(rounded, truths, logit).f1 or 0.0)

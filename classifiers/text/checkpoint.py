@@ -29,9 +29,13 @@ class CheckpointNetwork:
             logits: Tensor = self._model(input_ids=ids, attention_mask=mask).logits
         return logits[:, self._order].float()
 
-    def parts(self, ids: Tensor, column: int) -> Tensor:
+    def parts(self, ids: Tensor, mask: Tensor, column: int) -> Tensor:
         embeddings = self._model.get_input_embeddings()
-        return token_parts(embeddings, self._logits_of_embedded, ids, column, self._padding_id)
+        parts = torch.zeros(ids.shape)
+        for row, length in enumerate(mask.sum(dim=1).tolist()):
+            own = ids[row, :length]
+            parts[row, :length] = token_parts(embeddings, self._logits_of_embedded, own, column, self._padding_id)
+        return parts
 
     def _logits_of_embedded(self, embedded: Tensor, mask: Tensor) -> Tensor:
         logits: Tensor = self._model(inputs_embeds=embedded, attention_mask=mask).logits

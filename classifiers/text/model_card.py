@@ -30,9 +30,12 @@ class Calibration(_Part):
 
 
 class ModelCard(_Part):
-    """window_tokens, stride_tokens: see WindowTokenizer. base_sha256: `digest_tensors` of the base model.
+    """codes: what the head tells after the labels, in its order, and the logit from which a code is suggested.
 
-    files: SHA-256 of the folder's other files. metrics: on texts that were not trained on.
+    window_tokens, stride_tokens: see WindowTokenizer. base_sha256: `digest_tensors` of the base model.
+
+    thresholds, sure_thresholds: see Finding. files: SHA-256 of the folder's other files. metrics: on texts that were
+    not trained on.
     """
 
     version: str
@@ -44,6 +47,8 @@ class ModelCard(_Part):
     stride_tokens: int = Field(ge=1)
     calibration: dict[Label, Calibration]
     thresholds: dict[Label, float]
+    sure_thresholds: dict[Label, float]
+    codes: dict[str, float]
     files: dict[str, str]
     metrics: dict[str, Any]
     training: dict[str, Any]
@@ -73,7 +78,8 @@ def read_card(folder: Path) -> ModelCard:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ClassifierError(f"{path} is damaged at {key or 'its text'} ({first['msg']}); {REMEDY}") from error
-    if card.labels != LABELS or set(card.calibration) != set(LABELS) or set(card.thresholds) != set(LABELS):
+    by_label = (card.calibration, card.thresholds, card.sure_thresholds)
+    if card.labels != LABELS or any(set(values) != set(LABELS) for values in by_label):
         raise ClassifierError(
             f"{path} has the labels {', '.join(card.labels)} instead of {', '.join(LABELS)}; {REMEDY}"
         )

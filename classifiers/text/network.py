@@ -1,4 +1,4 @@
-"""Encoder, masked mean pooling and one linear output per label."""
+"""Encoder, attention pooling and one linear output per label."""
 
 import json
 from collections.abc import Mapping
@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from classifiers.text.attribution import token_parts
-from classifiers.text.e5_conversion import PAD, digest_tensors
+from classifiers.text.e5_conversion import digest_tensors
 from qalqan.errors import ClassifierError
 
 
@@ -22,37 +21,56 @@ class Network(Protocol):
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Shape (texts, labels)."""
 
-    def parts(self, ids: Tensor, column: int) -> Tensor:
-        """Every token's part of one text's logit: ids of shape (tokens,), column of the label; shape (tokens,)."""
+    def parts(self, ids: Tensor, mask: Tensor, column: int) -> Tensor:
+        """Every token's part of one label's logit, shape (texts, tokens)."""
+
+
+class AttentionHead(nn.Module):
+    """One output per label over the tokens' states.
+
+    logit = bias + sum over tokens of attention · (weight · state), attention = softmax of (query · state) over the
+    tokens: every token's part of a logit is exact. With a query of zeros it is the mean over the tokens.
+    """
+
+    def __init__(self, width: int, labels: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(labels, width))
+        self.weight = nn.Parameter(torch.zeros(labels, width))
+        self.bias = nn.Parameter(torch.zeros(labels))
+
+    def parts(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Of states (texts, tokens, width) and mask (texts, tokens) the tokens' parts: (texts, tokens, labels)."""
+        wide = states.float()
+        attention = (wide @ self.query.T).masked_fill(mask[..., None] == 0, -torch.inf).softmax(dim=1)
+        return attention * (wide @ self.weight.T)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        return self.parts(states, mask).sum(dim=1) + self.bias
 
 
 class PooledNetwork(nn.Module):
-    """logit = bias + weight · mean of the tokens' states."""
+    """An encoder under an `AttentionHead`."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Linear) -> None:
+    def __init__(self, encoder: nn.Module, head: AttentionHead) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self._head_of(self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+        logits: Tensor = self.head(self._states(ids, mask), mask)
+        return logits
 
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.inference_mode():
             logits: Tensor = self(ids, mask)
             return logits
 
-    def parts(self, ids: Tensor, column: int) -> Tensor:
-        embeddings = self.encoder.get_input_embeddings()  # type: ignore[operator]  # every encoder of transformers
-        return token_parts(embeddings, self._logits_of_embedded, ids, column, PAD)
+    def parts(self, ids: Tensor, mask: Tensor, column: int) -> Tensor:
+        with torch.inference_mode():
+            return self.head.parts(self._states(ids, mask), mask)[:, :, column]
 
-    def _logits_of_embedded(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        return self._head_of(self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state, mask)
-
-    def _head_of(self, states: Tensor, mask: Tensor) -> Tensor:
-        weights = mask.float()
-        pooled = (states.float() * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
-        logits: Tensor = self.head(pooled)
-        return logits
+    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states
 
 
 def load_tensors(path: Path, remedy: str) -> dict[str, Tensor]:

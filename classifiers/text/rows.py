@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from qalqan.errors import ClassifierError
+from qalqan.rationale import CODES
 from qalqan.records import LABELS, Label
 
 # Kinds of text without a label of ours, in files with one `label` a row.
@@ -16,7 +17,11 @@ _HARMLESS = frozenset({"benign", "other_spam"})
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """kinship: what must stay on one side of a division: the voice it was written in, or its source and cluster."""
+    """kinship: what must stay on one side of a division: the voice it was written in, or its source and cluster.
+
+    codes: rationale codes that its words support; None where nobody said. weight: how much the text counts in
+    training, above 0 and at most 1.
+    """
 
     id: str
     text: str
@@ -25,10 +30,18 @@ class TextRow:
     group: str = ""
     licence: str = ""
     kinship: tuple[str, ...] = field(default=())
+    codes: tuple[str, ...] | None = None
+    weight: float = 1.0
 
 
 def corpus_files() -> list[Path]:
     return sorted((Path(__file__).resolve().parent / "corpus").glob("*.jsonl"))
+
+
+def pinned_rows() -> list[TextRow]:
+    """The texts that decide whether new weights are promoted, never trained on; empty where none are installed."""
+    path = Path(__file__).resolve().parent / "pinned.jsonl"
+    return read_rows(path) if path.is_file() else []
 
 
 def parse_labels(values: object) -> frozenset[Label]:
@@ -68,7 +81,21 @@ def parse_row(values: Mapping[str, Any]) -> TextRow:
         group=str(values.get("group") or values.get("subtype") or values.get("label") or ""),
         licence=str(values.get("source_licence") or ""),
         kinship=tuple(kinship) or (f"id {id_}",),
+        codes=_parse_codes(values["codes"]) if "codes" in values else None,
+        weight=_parse_weight(values.get("weight", 1.0)),
     )
+
+
+def _parse_codes(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) and value in CODES for value in values):
+        raise ValueError("codes must be a list of rationale codes")
+    return tuple(values)
+
+
+def _parse_weight(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ValueError("weight must be a number above 0 and at most 1")
+    return float(value)
 
 
 def read_rows(path: Path) -> list[TextRow]:

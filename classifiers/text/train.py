@@ -1,4 +1,4 @@
-"""Training: a LoRA adapter and a head over the frozen base model, measured and calibrated on other voices."""
+"""Training: a LoRA adapter and a head over the frozen base model, measured and calibrated by cross-validation."""
 
 import json
 import time
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,35 @@ import torch
 from safetensors.torch import save_file
 
 from classifiers.text.base_model import TENSORS_SHA256, check_base_model
-from classifiers.text.calibration import choose_threshold, fit_platt
+from classifiers.text.calibration import choose_logit, choose_sure_threshold, choose_threshold, fit_platt
+from classifiers.text.cross_validation import CrossValidation, cross_validate
 from classifiers.text.evaluate import measure
 from classifiers.text.folders import BASE_MODEL, default_base_folder
-from classifiers.text.measures import average_precision
+from classifiers.text.measures import average_precision_interval
 from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, sha256_of
-from classifiers.text.rows import TextRow, corpus_files, divide, read_rows
-from classifiers.text.training_run import STRIDE, WINDOW, Recipe, TrainingRun
+from classifiers.text.rows import TextRow, corpus_files, families, pinned_rows, read_rows
+from classifiers.text.training_run import STRIDE, WINDOW, Recipe, TrainingRun, run_epochs
 from qalqan.errors import ClassifierError
+from qalqan.normalise import fold
 from qalqan.records import LABELS, Label
 
 log = structlog.get_logger()
 
-VERSION = "0.1.0"
-# Part for training, for early stopping and calibration, for the report.
-_SHARES = (0.7, 0.15, 0.15)
+VERSION = "0.2.0"
+FOLDS = 4
+
+
+@dataclass(frozen=True)
+class _Decisions:
+    calibration: dict[Label, Calibration]
+    queue: dict[Label, float]
+    sure: dict[Label, float]
+    codes: dict[str, float]
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """metrics: of a model that saw neither the voices nor the sources of the texts it was measured on."""
+    """metrics: of models that saw neither the voices nor the sources of the texts they were measured on."""
 
     output: Path
     rows: int
@@ -46,52 +56,59 @@ class TrainingReport:
         return json.dumps(asdict(self) | {"output": str(self.output)}, ensure_ascii=False)
 
 
-def read_training_rows(data: Sequence[Path]) -> tuple[list[TextRow], int]:
-    """Rows of our corpus and the given files, each text once, and how many were left out.
+def read_training_rows(data: Sequence[Path], extra: Sequence[TextRow] = ()) -> tuple[list[TextRow], int]:
+    """Rows of our corpus, the given files and `extra`, each text once, and how many were left out.
 
-    Left out are repeated texts and texts under a licence that forbids commercial use (those may only measure).
-    Raises ClassifierError if a file cannot be read or nothing remains.
+    Left out are repeated texts, pinned texts, and texts under a licence that forbids commercial use (those may only
+    measure). Raises ClassifierError if a file cannot be read or nothing remains.
     """
     rows: list[TextRow] = []
-    seen: set[str] = set()
+    seen = {_folded(row.text) for row in pinned_rows()}
     left_out = 0
-    for path in [*corpus_files(), *data]:
-        for row in read_rows(path):
-            folded = " ".join(row.text.casefold().split())
-            if folded in seen or "NC" in row.licence.split("-"):
-                left_out += 1
-                continue
-            seen.add(folded)
-            rows.append(row)
+    for row in chain(*(read_rows(path) for path in [*corpus_files(), *data]), extra):
+        folded = _folded(row.text)
+        if folded in seen or "NC" in row.licence.split("-"):
+            left_out += 1
+            continue
+        seen.add(folded)
+        rows.append(row)
     for label in LABELS:
         if not any(label in row.labels for row in rows):
             raise ClassifierError(f"no text with the label {label} to learn from; give more files by --data")
     return rows, left_out
 
 
+def _folded(text: str) -> str:
+    return " ".join(fold(text).text.split())
+
+
 def _column(values: Sequence[Sequence[float]], column: int) -> list[float]:
     return [row[column] for row in values]
 
 
-def _precisions(logits: Sequence[Sequence[float]], rows: Sequence[TextRow]) -> list[float]:
-    """Average precision of every label; 0 where the rows hold no text with it."""
-    return [
-        average_precision(_column(logits, column), [label in row.labels for row in rows]) or 0.0
-        for column, label in enumerate(LABELS)
-    ]
+def _look_alikes(rows: Sequence[TextRow]) -> list[bool]:
+    """Our own harmless texts, written to look like adverts: they are harder than what a feed holds."""
+    ours = [not row.labels and row.kinship[0].startswith("voice ") for row in rows]
+    return ours if any(ours) else [not row.labels for row in rows]
 
 
-def _calibrate(
-    logits: Sequence[Sequence[float]], rows: Sequence[TextRow]
-) -> tuple[dict[Label, Calibration], dict[Label, float]]:
+def _calibrate(logits: Sequence[Sequence[float]], rows: Sequence[TextRow], codes: Sequence[str]) -> _Decisions:
     calibration: dict[Label, Calibration] = {}
-    thresholds: dict[Label, float] = {}
+    queue: dict[Label, float] = {}
+    sure: dict[Label, float] = {}
+    harmless, look_alikes = [not row.labels for row in rows], _look_alikes(rows)
     for column, label in enumerate(LABELS):
         truths = [label in row.labels for row in rows]
         calibration[label] = fit_platt(_column(logits, column), truths)
         scores = _probabilities(_column(logits, column), calibration[label])
-        thresholds[label] = choose_threshold(scores, truths)
-    return calibration, thresholds
+        queue[label] = choose_threshold(scores, truths, harmless)
+        sure[label] = choose_sure_threshold(scores, truths, look_alikes, queue[label])
+    told = [index for index, row in enumerate(rows) if row.codes is not None]
+    thresholds: dict[str, float] = {}
+    for column, code in enumerate(codes, start=len(LABELS)):
+        truths = [code in (rows[index].codes or ()) for index in told]
+        thresholds[code] = choose_logit(_column([logits[index] for index in told], column), truths)
+    return _Decisions(calibration, queue, sure, thresholds)
 
 
 def _probabilities(logits: Sequence[float], calibration: Calibration) -> list[float]:
@@ -99,20 +116,42 @@ def _probabilities(logits: Sequence[float], calibration: Calibration) -> list[fl
     return values
 
 
-def _measure(
-    logits: Sequence[Sequence[float]],
-    rows: Sequence[TextRow],
-    calibration: dict[Label, Calibration],
-    thresholds: dict[Label, float],
-) -> dict[str, Any]:
-    """Figures under "label/language" and "label/all"."""
+def origin_of(row: TextRow) -> str:
+    """Where a text comes from: "ours", "decisions", or "public" for files of others."""
+    if row.kinship[0].startswith("voice "):
+        return "ours"
+    return "decisions" if row.group == "decision" else "public"
+
+
+def _measure(logits: Sequence[Sequence[float]], rows: Sequence[TextRow], decisions: _Decisions) -> dict[str, Any]:
+    """Figures under "label/origin/language", each of the two or "all"; and the share of our look-alikes that pass."""
     figures: dict[str, Any] = {}
+    family_of = {index: number for number, family in enumerate(families(rows)) for index in family}
+    over_queue, over_sure = set[int](), set[int]()
     for column, label in enumerate(LABELS):
-        scores = _probabilities(_column(logits, column), calibration[label])
-        for lang in ("", *sorted({row.lang for row in rows})):
-            chosen = [index for index, row in enumerate(rows) if lang in ("", row.lang)]
-            own, truths = [scores[index] for index in chosen], [label in rows[index].labels for index in chosen]
-            figures[f"{label}/{lang or 'all'}"] = asdict(measure(own, truths, thresholds[label]))
+        scores = _probabilities(_column(logits, column), decisions.calibration[label])
+        over_queue |= {index for index, score in enumerate(scores) if score >= decisions.queue[label]}
+        over_sure |= {index for index, score in enumerate(scores) if score >= decisions.sure[label]}
+        for origin in ("", *sorted({origin_of(row) for row in rows})):
+            for lang in ("", *sorted({row.lang for row in rows})):
+                chosen = [
+                    index for index, row in enumerate(rows) if lang in ("", row.lang) and origin in ("", origin_of(row))
+                ]
+                truths = [label in rows[index].labels for index in chosen]
+                if not any(truths):
+                    continue
+                own = [scores[index] for index in chosen]
+                name = f"{label}/{origin or 'all'}/{lang or 'all'}"
+                interval = average_precision_interval(own, truths, [family_of[index] for index in chosen])
+                figures[name] = asdict(measure(own, truths, decisions.queue[label])) | {
+                    "average_precision_interval": interval
+                }
+    look_alikes = [index for index, is_harmless in enumerate(_look_alikes(rows)) if is_harmless]
+    figures["look_alikes"] = {
+        "texts": len(look_alikes),
+        "over_queue": sum(index in over_queue for index in look_alikes),
+        "over_sure": sum(index in over_sure for index in look_alikes),
+    }
     return figures
 
 
@@ -123,13 +162,16 @@ def train(
     seed: int = Recipe.seed,
     epochs: int = Recipe.epochs,
     threads: int = Recipe.threads,
+    folds: int = FOLDS,
     base: Path | None = None,
+    extra_rows: Sequence[TextRow] = (),
     report: Callable[[str], None] | None = None,
 ) -> TrainingReport:
     """Train on our corpus and the given files, and leave weights in `output` (see `classifiers.text.model_card`).
 
-    First on a part, to find the number of epochs, the calibration, the thresholds and honest figures on voices and
-    sources that were left out; then on everything. `report` is told of the progress, a line at a time.
+    First by cross-validation over voices, sources and clusters: it gives the number of epochs, the calibration, the
+    thresholds and honest figures. Then on everything. `report` is told of the progress, a line at a time.
+    A training that was cut off goes on where it was: finished folds stay in `output`/folds.
     Raises ClassifierError if the base model or a file of texts cannot be used.
     """
     recipe = Recipe(seed=seed, epochs=epochs, threads=threads)
@@ -137,68 +179,70 @@ def train(
     base = base or default_base_folder()
     check_base_model(base)
     began = time.monotonic()
-    torch.set_num_threads(threads or torch.get_num_threads())
-    rows, left_out = read_training_rows(data)
-    learnt, tuned, measured = divide(rows, _SHARES)
-    say(f"{len(rows)} texts, {left_out} left out")
-    say(f"{len(learnt)} to learn from, {len(tuned)} to tune with, {len(measured)} to measure with")
-
-    run = TrainingRun(base, learnt, recipe, epochs)
-    best_epoch, best_value, best = 0, -1.0, run.state()
-    for epoch in range(1, epochs + 1):
-        run.epoch(partial(_tell, say, f"epoch {epoch}/{epochs}"))
-        if epoch * 2 <= epochs:
-            continue  # the rate of learning is still too high for the best epoch
-        precisions = _precisions(run.logits(tuned), tuned)
-        value = sum(precisions) / len(precisions)
-        each = ", ".join(f"{area:.3f}" for area in precisions)
-        say(f"epoch {epoch}/{epochs}: average precision {value:.4f} ({each}), {time.monotonic() - began:.0f} s")
-        if value > best_value:
-            best_epoch, best_value, best = epoch, value, run.state()
-        elif epoch - best_epoch >= 2:
-            break
-    run.restore(best)
-    tuned_logits, measured_logits = run.logits(tuned), run.logits(measured)
-    calibration, thresholds = _calibrate(tuned_logits, tuned)
-    metrics = _measure(measured_logits, measured, calibration, thresholds)
+    rows, left_out = read_training_rows(data, extra_rows)
+    say(f"{len(rows)} texts, {left_out} left out; cross-validation in {folds} folds")
+    validated = cross_validate(base, rows, recipe, folds=folds, folder=output / "folds", say=say)
+    best_epoch = validated.best_epoch()
+    logits = validated.by_epoch[best_epoch]
+    decisions = _calibrate(logits, rows, validated.codes)
+    metrics = _measure(logits, rows, decisions)
     for name, figures in metrics.items():
         say(f"{name}: {figures}")
 
-    say(f"again on all {len(rows)} texts, {best_epoch} epochs")
-    final = TrainingRun(base, rows, recipe, best_epoch)
-    for epoch in range(1, best_epoch + 1):
-        final.epoch(partial(_tell, say, f"again {epoch}/{best_epoch}"))
-    calibration, thresholds = _calibrate([*tuned_logits, *measured_logits], [*tuned, *measured])
+    say(f"now on all {len(rows)} texts, {best_epoch} epochs")
+    torch.set_num_threads(threads)
+    final = run_epochs(
+        base,
+        rows,
+        recipe,
+        validated.codes,
+        last=best_epoch,
+        after=lambda _, epoch, loss: say(f"epoch {epoch} of {best_epoch}: loss {loss:.4f}"),
+        say=say,
+        progress=partial(_tell, say),
+    )
     seconds = time.monotonic() - began
     training = {
         "command": "qalqan train text",
         "recipe": asdict(recipe),
+        "folds": folds,
         "best_epoch": best_epoch,
         "rows": len(rows),
         "left_out": left_out,
         "seconds": round(seconds),
-        "rows_by_language_and_labels": _count_rows(rows),
-        "measured_rows": len(measured),
+        "rows_by_origin_language_and_labels": _count_rows(rows),
     }
-    _write(output, final, calibration, thresholds, metrics, training)
+    _write(output, final, decisions, metrics, training)
+    _write_scores(output / "cross_validation.jsonl", validated, best_epoch, decisions)
     say(f"written to {output} after {seconds:.0f} s")
     return TrainingReport(output, len(rows), left_out, best_epoch, seconds, metrics)
 
 
-def _tell(say: Callable[[str], None], what: str, share: float, loss: float) -> None:
-    say(f"{what} {share:4.0%} loss {loss:.4f}")
+def _write_scores(path: Path, validated: CrossValidation, epoch: int, decisions: _Decisions) -> None:
+    """Of every text its fold and its scores by the model that had not seen it; no texts."""
+    columns = [
+        _probabilities(_column(validated.by_epoch[epoch], column), decisions.calibration[label])
+        for column, label in enumerate(LABELS)
+    ]
+    with path.open("w", encoding="utf-8") as lines:
+        for row, fold, *scores in zip(validated.rows, validated.folds, *columns, strict=True):
+            values = {"id": row.id, "fold": fold, "scores": [round(score, 4) for score in scores]}
+            lines.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+
+def _tell(say: Callable[[str], None], share: float, loss: float) -> None:
+    say(f"{share:4.0%}, loss {loss:.4f}")
 
 
 def _count_rows(rows: Sequence[TextRow]) -> dict[str, int]:
-    counts = Counter(f"{row.lang or '?'} {'+'.join(sorted(row.labels)) or 'harmless'}" for row in rows)
+    counts = Counter(f"{origin_of(row)} {row.lang or '?'} {'+'.join(sorted(row.labels)) or 'harmless'}" for row in rows)
     return dict(sorted(counts.items()))
 
 
 def _write(
     output: Path,
     run: TrainingRun,
-    calibration: dict[Label, Calibration],
-    thresholds: dict[Label, float],
+    decisions: _Decisions,
     metrics: dict[str, Any],
     training: dict[str, Any],
 ) -> None:
@@ -218,8 +262,10 @@ def _write(
         lora_scale=run.config.lora_alpha / run.config.r,
         window_tokens=WINDOW,
         stride_tokens=STRIDE,
-        calibration=calibration,
-        thresholds=thresholds,
+        calibration=decisions.calibration,
+        thresholds=decisions.queue,
+        sure_thresholds=decisions.sure,
+        codes=decisions.codes,
         files={name: sha256_of(output / name) for name in (ADAPTER, HEAD)},
         metrics=metrics,
         training=training,

@@ -1,11 +1,13 @@
 """One training run: the frozen base model, a LoRA adapter and a head over augmented texts."""
 
+import math
 import random
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from classifiers.text.augmentation import disguise
 from classifiers.text.e5_conversion import PAD
-from classifiers.text.network import PooledNetwork, load_encoder
+from classifiers.text.network import AttentionHead, PooledNetwork, load_encoder
 from classifiers.text.processor import has_bfloat16
 from classifiers.text.rows import TextRow
 from classifiers.text.windows import WindowTokenizer
@@ -22,21 +24,30 @@ from qalqan.records import LABELS
 # A short window keeps an advert in a long page from drowning: of 60 such pages 94 tokens find 47, 254 tokens 29.
 WINDOW, STRIDE = 94, 64
 _BATCH_TOKENS = 1024
+# As in use the strongest window of a text counts; of a long one so many are learnt from at a time. An advert may stand
+# in any of them, a harmless text is harmless in each.
+_MOST_WINDOWS, _MOST_HARMLESS_WINDOWS = 8, 2
 _WARM_UP = 0.1
+# Share of the loss of a network that knows nothing of the texts, above which an epoch has taught nothing.
+_COLLAPSED = 0.95
+_TELLING_STEPS = 30
+_LOWEST_RATE = 1e-4
+# Codes are learnt beside the labels: why a text is an advert, or what it is instead, teaches what to look at.
+_LEAST_OF_A_CODE = 25
+_CODES_SHARE = 0.1
 # A large source of harmless texts is drawn from anew in every epoch, so that it neither rules nor takes the time.
 _HARMLESS_OF_A_SOURCE = 100
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """learning rates are peaks after warm-up, falling linearly to zero; max_tokens cuts training texts."""
+    """learning rates are peaks after warm-up, falling linearly to zero."""
 
     seed: int = 20
-    epochs: int = 6
+    epochs: int = 4
     rank: int = 16
-    adapter_rate: float = 1e-3
-    head_rate: float = 1e-2
-    max_tokens: int = 112
+    adapter_rate: float = 7e-4
+    head_rate: float = 7e-3
     threads: int = 2
 
 
@@ -45,13 +56,42 @@ def _row_weights(rows: Sequence[TextRow]) -> list[float]:
     cells = [(row.lang, *sorted(row.labels)) for row in rows]
     counts = Counter(cells)
     mean = len(rows) / len(counts)
-    return [min(2.0, max(0.7, (mean / counts[cell]) ** 0.5)) for cell in cells]
+    return [
+        row.weight * min(2.0, max(0.7, (mean / counts[cell]) ** 0.5)) for row, cell in zip(rows, cells, strict=True)
+    ]
+
+
+def code_vocabulary(rows: Sequence[TextRow]) -> tuple[str, ...]:
+    """The codes that enough texts have to be learnt, in their order."""
+    counts = Counter(code for row in rows for code in row.codes or ())
+    return tuple(sorted(code for code, count in counts.items() if count >= _LEAST_OF_A_CODE))
+
+
+def _targets(row: TextRow, codes: Sequence[str]) -> list[float]:
+    """Of the labels and the codes; NaN where nobody said."""
+    labels = [float(label in row.labels) for label in LABELS]
+    return labels + [math.nan if row.codes is None else float(code in row.codes) for code in codes]
+
+
+class _Example(NamedTuple):
+    """windows: token ids of each. place: of the row."""
+
+    windows: list[list[int]]
+    place: int
+    weight: float
+
+    @property
+    def length(self) -> int:
+        return max(map(len, self.windows))
 
 
 class TrainingRun:
     """One training from the base model on."""
 
-    def __init__(self, base: Path, rows: Sequence[TextRow], recipe: Recipe, epochs: int) -> None:
+    def __init__(
+        self, base: Path, rows: Sequence[TextRow], recipe: Recipe, epochs: int, codes: Sequence[str] = ()
+    ) -> None:
+        """codes: what the network tells beside the labels, in this order."""
         torch.manual_seed(recipe.seed)
         self.recipe, self.rows = recipe, list(rows)
         self.rng = random.Random(recipe.seed)  # noqa: S311 -- augmentation, not a secret
@@ -71,14 +111,16 @@ class TrainingRun:
             # peft asks transformers by a deprecated name.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             self.adapted = get_peft_model(encoder, self.config)
-        head = nn.Linear(encoder.config.hidden_size, len(LABELS))
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
+        self.codes = tuple(codes)
+        head = AttentionHead(encoder.config.hidden_size, len(LABELS) + len(codes))
         self.network = PooledNetwork(self.adapted, head)
         self.harmless = Counter(row.kinship[0] for row in self.rows if not row.labels)
         self.weights = _row_weights(self.rows)
-        positives = torch.tensor([sum(label in row.labels for row in self.rows) for label in LABELS])
-        rarity = ((len(self.rows) - positives) / positives.clamp(min=1)).sqrt().clamp(max=2.5)
+        self.targets = torch.tensor([_targets(row, self.codes) for row in self.rows])
+        positives = self.targets.nan_to_num(0.0).sum(dim=0)
+        known = self.targets.isfinite().sum(dim=0)
+        rarity = ((known - positives) / positives.clamp(min=1)).sqrt().clamp(max=2.5)
+        self.rarity = rarity
         self.loss = nn.BCEWithLogitsLoss(reduction="none", pos_weight=rarity)
         self.optimizer = torch.optim.AdamW(
             [
@@ -87,7 +129,8 @@ class TrainingRun:
             ],
             weight_decay=0.01,
         )
-        tokens = sum(self._drawn_share(row) * min(len(row.text) / 3.5 + 2, recipe.max_tokens) for row in self.rows)
+        drawn = [(self._drawn_share(row), self._windows(row, row.text)) for row in self.rows]
+        tokens = sum(share * len(windows) * max(map(len, windows)) for share, windows in drawn if windows)
         steps = epochs * (int(tokens / _BATCH_TOKENS) + 1)
         warm_up = max(1, int(_WARM_UP * steps))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -99,12 +142,10 @@ class TrainingRun:
     def _drawn_share(self, row: TextRow) -> float:
         return 1.0 if row.labels else min(1.0, _HARMLESS_OF_A_SOURCE / self.harmless[row.kinship[0]])
 
-    def _ids(self, text: str) -> list[int]:
-        windows = self.tokenizer.windows(text[: self.recipe.max_tokens * 12])
-        if not windows:
-            return []
-        ids = list(windows[0].ids)
-        return ids if len(ids) <= self.recipe.max_tokens else [*ids[: self.recipe.max_tokens - 1], ids[-1]]
+    def _windows(self, row: TextRow, text: str) -> list[list[int]]:
+        windows = [list(window.ids) for window in self.tokenizer.windows(text)]
+        most = _MOST_WINDOWS if row.labels else _MOST_HARMLESS_WINDOWS
+        return windows if len(windows) <= most else self.rng.sample(windows, most)
 
     def _augmented(self, row: TextRow) -> str:
         text = disguise(row.text, row.lang, self.rng)
@@ -117,46 +158,68 @@ class TrainingRun:
                 text = "\n".join(texts)
         return text
 
-    def epoch(self, progress: Callable[[float, float], None]) -> None:
-        """progress is told the share that is done and the mean loss so far."""
+    def epoch(self, progress: Callable[[float, float], None] | None = None) -> float:
+        """The mean loss. progress is told the share that is done and the mean loss so far."""
         self.network.train()
         examples = [
-            (ids, row, weight)
-            for row, weight in zip(self.rows, self.weights, strict=True)
-            if self.rng.random() < self._drawn_share(row) and (ids := self._ids(self._augmented(row)))
+            _Example(windows, index, weight)
+            for index, (row, weight) in enumerate(zip(self.rows, self.weights, strict=True))
+            if self.rng.random() < self._drawn_share(row) and (windows := self._windows(row, self._augmented(row)))
         ]
-        examples.sort(key=lambda example: len(example[0]) * self.rng.uniform(0.9, 1.1))
-        batches: list[list[tuple[list[int], TextRow, float]]] = [[]]
+        examples.sort(key=lambda example: example.length * self.rng.uniform(0.9, 1.1))
+        batches: list[list[_Example]] = [[]]
+        held = 0
         for example in examples:
-            if batches[-1] and (len(batches[-1]) + 1) * len(example[0]) > _BATCH_TOKENS:
+            if batches[-1] and (held + len(example.windows)) * example.length > _BATCH_TOKENS:
                 batches.append([])
+                held = 0
             batches[-1].append(example)
+            held += len(example.windows)
         self.rng.shuffle(batches)
         total = 0.0
         for number, batch in enumerate(batches, start=1):
-            padded, mask = _pad([example[0] for example in batch])
-            truth = torch.tensor([[float(label in row.labels) for label in LABELS] for _, row, _ in batch])
-            weight = torch.tensor([example[2] for example in batch])[:, None]
+            padded, mask = _pad([window for example in batch for window in example.windows])
+            truth = self.targets[[example.place for example in batch]]
+            weight = torch.tensor([example.weight for example in batch])[:, None]
             with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-                logits = self.network(padded, mask)
-            loss = (self.loss(logits.float(), truth) * weight).mean()
+                windows = self.network(padded, mask).float()
+            logits = torch.stack([part.amax(dim=0) for part in windows.split([len(e.windows) for e in batch])])
+            losses = self.loss(logits, truth.nan_to_num(0.0)) * truth.isfinite() * weight
+            loss = losses[:, : len(LABELS)].mean()
+            if self.codes:
+                loss = loss + _CODES_SHARE * losses[:, len(LABELS) :].sum(dim=1).mean()
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
             self.schedule.step()
             total += loss.item()
-            if number % 25 == 0 or number == len(batches):
+            if progress is not None and (number % 25 == 0 or number == len(batches)):
                 progress(number / len(batches), total / number)
+        return total / max(1, len(batches))
+
+    def has_collapsed(self, loss: float) -> bool:
+        """Whether an epoch of this mean loss taught nothing, though it was long enough to."""
+        return self.schedule.last_epoch >= _TELLING_STEPS and loss > _COLLAPSED * self.constant_loss()
+
+    def constant_loss(self) -> float:
+        """Of a network that knows how frequent the labels and codes are and nothing else."""
+        positive = self.targets.nan_to_num(0.0).mean(dim=0)
+        negative = self.targets.isfinite().float().mean(dim=0) - positive
+        weighed = self.rarity * positive
+        share = (weighed / (weighed + negative).clamp(min=1e-9)).clamp(1e-6, 1 - 1e-6)
+        losses = -(weighed * share.log() + negative * (1 - share).log())
+        labels = losses[: len(LABELS)].mean()
+        return (labels + _CODES_SHARE * losses[len(LABELS) :].sum()).item()
 
     def logits(self, rows: Sequence[TextRow]) -> list[list[float]]:
-        """Of each text as it is read in use: in windows, of which the strongest counts."""
+        """Of each text the labels' and the codes', as it is read in use: in windows, of which the strongest counts."""
         self.network.eval()
         found: list[list[float]] = []
         places: list[tuple[int, list[int]]] = []
         for index, row in enumerate(rows):
             places += [(index, list(window.ids)) for window in self.tokenizer.windows(row.text)]
-            found.append([-20.0] * len(LABELS))
+            found.append([-20.0] * (len(LABELS) + len(self.codes)))
         places.sort(key=lambda place: len(place[1]))
         for start in range(0, len(places), 16):
             chosen = places[start : start + 16]
@@ -174,6 +237,35 @@ class TrainingRun:
     def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
         set_peft_model_state_dict(self.adapted, state["adapter"])
         self.network.head.load_state_dict(state["head"])
+
+
+def run_epochs(
+    base: Path,
+    rows: Sequence[TextRow],
+    recipe: Recipe,
+    codes: Sequence[str],
+    *,
+    last: int,
+    after: Callable[[TrainingRun, int, float], None],
+    say: Callable[[str], object],
+    progress: Callable[[float, float], None] | None = None,
+) -> TrainingRun:
+    """A run of `last` of the recipe's epochs; `after` each it is told the run, the epoch and its mean loss.
+
+    Now and then a run collapses at the peak of its learning rate and tells no text from another any more. That shows
+    in the first epoch; it then begins anew at half the rates.
+    """
+    while True:
+        run = TrainingRun(base, rows, recipe, recipe.epochs, codes)
+        for epoch in range(1, last + 1):
+            loss = run.epoch(progress)
+            if epoch == 1 and run.has_collapsed(loss) and recipe.adapter_rate > _LOWEST_RATE:
+                say(f"training collapsed (loss {loss:.4f}) at the rate {recipe.adapter_rate:g}: again at half of it")
+                recipe = replace(recipe, adapter_rate=recipe.adapter_rate / 2, head_rate=recipe.head_rate / 2)
+                break
+            after(run, epoch, loss)
+        else:
+            return run
 
 
 def _pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

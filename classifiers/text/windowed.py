@@ -1,46 +1,51 @@
 """The classifier proper: windows in batches of like length through a network, calibrated, explained, coded."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from classifiers.base import TextClassifier
+from classifiers.text.batches import batches
 from classifiers.text.codes import suggest_codes
-from classifiers.text.explanation import Span, strongest_spans
+from classifiers.text.explanation import Span, strongest_spans, sum_words
 from classifiers.text.model_card import Calibration
 from classifiers.text.network import Network
+from classifiers.text.reuse import KeptScores, key_of_copies
 from classifiers.text.windows import Window, WindowTokenizer
+from qalqan.normalise import Folded
+from qalqan.rationale import CODES
 from qalqan.records import LABELS, Finding, Label
 
-# A batch has one of few shapes, filled up with padding: the rounding of bfloat16 depends on the shape, and a text must
-# score alike whatever stands beside it. A small batch wastes little on a single post.
-_LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-_BATCH_TOKENS = 512
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a text has its score for a label: logit = base + the words' parts, score = the calibrated logit.
+
+    words: (start, end, part) of the text's strongest window, in its order; parts may be negative.
+    """
+
+    label: Label
+    score: float
+    logit: float
+    base: float
+    words: tuple[Span, ...]
 
 
-class _Batch(NamedTuple):
-    indices: list[int]
-    rows: int
-    length: int
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """In the order of LABELS; windows: the strongest for each with all its logits, none of a blank text."""
 
-
-def _batches(windows: Sequence[Window]) -> Iterator[_Batch]:
-    """Windows of like length together."""
-    by_length: defaultdict[int, list[int]] = defaultdict(list)
-    for index, window in enumerate(windows):
-        by_length[next(length for length in _LENGTHS if length >= len(window.ids))].append(index)
-    for length, indices in sorted(by_length.items()):
-        rows = _BATCH_TOKENS // length
-        for start in range(0, len(indices), rows):
-            yield _Batch(indices[start : start + rows], rows, length)
+    scores: tuple[float, ...]
+    windows: list[Window]
+    logits: list[list[float]]
 
 
 class WindowedTextClassifier(TextClassifier):
-    """Of a text longer than one window the strongest window counts, for every label apart."""
+    """Of a text longer than one window the strongest window counts, for every label apart.
+
+    A harmless text's scores serve for its copies with other contacts or emoji as well (`classifiers.text.reuse`).
+    """
 
     def __init__(
         self,
@@ -51,57 +56,106 @@ class WindowedTextClassifier(TextClassifier):
         padding_id: int,
         calibration: Mapping[Label, Calibration],
         thresholds: Mapping[Label, float],
+        sure_thresholds: Mapping[Label, float] | None = None,
+        codes: Mapping[str, float] | None = None,
     ) -> None:
+        """codes: what the network tells after the labels, and from which logit; without it patterns suggest codes."""
         self.model_id = model_id
         self._network, self._tokenizer, self._padding_id = network, tokenizer, padding_id
-        self._calibration, self._thresholds = calibration, thresholds
+        self._calibration, self._thresholds, self._sure = calibration, thresholds, sure_thresholds or {}
+        self._codes = dict(codes or {})
+        self._kept = KeptScores()
 
     def findings(self, texts: Sequence[str]) -> list[tuple[Finding, ...]]:
-        windows: list[Window] = []
-        owners: list[range] = []
-        for text in texts:
-            own = self._tokenizer.windows(text)
-            owners.append(range(len(windows), len(windows) + len(own)))
-            windows.extend(own)
-        logits = self._logits(windows)
-        columns = list(zip(*logits, strict=True))
-        strongest = {
-            (text, column): max(owned, key=columns[column].__getitem__)
-            for text, owned in enumerate(owners)
-            for column in range(len(LABELS))
-            if owned
-        }
-        scores = {
-            (text, column): self._score(LABELS[column], logits[window][column])
-            for (text, column), window in strongest.items()
-        }
-        flagged = {place: strongest[place] for place, score in scores.items() if self._flags(place[1], score)}
-        found = []
-        for text_index, text in enumerate(texts):
-            row = []
-            for column, label in enumerate(LABELS):
-                place = (text_index, column)
-                spans: tuple[Span, ...] = ()
-                if place in flagged:
-                    window = windows[flagged[place]]
-                    parts = self._network.parts(torch.tensor(window.ids), column)
-                    spans = strongest_spans(text, window.offsets, parts.tolist())
-                row.append(
-                    Finding(
-                        label=label,
-                        score=scores.get(place, 0.0),
-                        threshold=self._thresholds[label],
-                        flagged=place in flagged,
-                        spans=spans,
-                        codes=suggest_codes(text, label) if place in flagged else (),
-                        model=self.model_id,
-                    )
+        readings = [self._tokenizer.read(text) for text in texts]
+        keys = [key_of_copies(reading.text) for reading in readings]
+        kept = {index: scores for index, key in enumerate(keys) if key and (scores := self._kept.find(key))}
+        first: dict[bytes | None, int] = {}
+        for index, key in enumerate(keys):
+            first.setdefault(key, index)
+        fresh = [i for i, key in enumerate(keys) if i not in kept and (key is None or first[key] == i)]
+        judged = self._judge(readings, fresh)
+        for index, own in judged.items():
+            if (key := keys[index]) and not any(self._flags(own.scores)):
+                self._kept.keep(key, own.scores)
+        copies = [index for index in range(len(texts)) if index not in kept and index not in judged]
+        kept |= {index: scores for index in copies if (scores := self._kept.find(keys[index] or b""))}
+        judged |= self._judge(readings, [index for index in copies if index not in kept])
+        spans = self._spans(texts, judged)
+        return [
+            tuple(
+                Finding(
+                    label=label,
+                    score=(judged[index].scores if index in judged else kept[index])[column],
+                    threshold=self._thresholds[label],
+                    sure_threshold=self._sure.get(label),
+                    flagged=(index, column) in spans,
+                    spans=spans.get((index, column), ()),
+                    codes=self._suggest(text, column, judged[index]) if (index, column) in spans else (),
+                    model=self.model_id,
                 )
-            found.append(tuple(row))
-        return found
+                for column, label in enumerate(LABELS)
+            )
+            for index, text in enumerate(texts)
+        ]
 
-    def _flags(self, column: int, score: float) -> bool:
-        return score >= self._thresholds[LABELS[column]]
+    def _judge(self, readings: Sequence[Folded], indices: Sequence[int]) -> dict[int, _Judged]:
+        """Those of the texts with the indices, by index."""
+        windows = [self._tokenizer.windows_of(readings[index]) for index in indices]
+        logits = iter(self._logits([window for own in windows for window in own]))
+        judged: dict[int, _Judged] = {}
+        for index, own in zip(indices, windows, strict=True):
+            if not own:
+                judged[index] = _Judged((0.0,) * len(LABELS), [], [])
+                continue
+            rows = [*islice(logits, len(own))]
+            strongest = [max(range(len(own)), key=lambda at: rows[at][column]) for column in range(len(LABELS))]
+            scores = [self._score(label, rows[strongest[at]][at]) for at, label in enumerate(LABELS)]
+            judged[index] = _Judged(tuple(scores), [own[at] for at in strongest], [rows[at] for at in strongest])
+        return judged
+
+    def _suggest(self, text: str, column: int, judged: _Judged) -> tuple[str, ...]:
+        """Codes of the label, and those that would speak for a rejection."""
+        if not self._codes:
+            return suggest_codes(text, LABELS[column])
+        logits = judged.logits[column][len(LABELS) :]
+        fitting = (LABELS[column], "exculpatory")
+        return tuple(
+            code
+            for (code, least), logit in zip(self._codes.items(), logits, strict=True)
+            if logit >= least and CODES[code].group in fitting
+        )
+
+    def _flags(self, scores: Sequence[float]) -> list[bool]:
+        return [score >= self._thresholds[label] for label, score in zip(LABELS, scores, strict=True)]
+
+    def _spans(self, texts: Sequence[str], judged: Mapping[int, _Judged]) -> dict[tuple[int, int], tuple[Span, ...]]:
+        """Of every flagged text and label, by index of text and label."""
+        spans: dict[tuple[int, int], tuple[Span, ...]] = {}
+        for column in range(len(LABELS)):
+            flagged = [(i, own.windows[column]) for i, own in judged.items() if self._flags(own.scores)[column]]
+            parts = self._parts([window for _, window in flagged], column)
+            for (index, window), own_parts in zip(flagged, parts, strict=True):
+                spans[index, column] = strongest_spans(texts[index], window.offsets, own_parts)
+        return spans
+
+    def explain(self, text: str, label: Label) -> Explanation:
+        """Every word's part of the score; a blank text has none."""
+        column = LABELS.index(label)
+        windows = self._tokenizer.windows(text)
+        if not windows:
+            return Explanation(label, 0.0, -math.inf, -math.inf, ())
+        logits = [row[column] for row in self._logits(windows)]
+        strongest = max(range(len(windows)), key=logits.__getitem__)
+        (parts,) = self._parts([windows[strongest]], column)
+        logit = logits[strongest]
+        return Explanation(
+            label,
+            self._score(label, logit),
+            logit,
+            logit - sum(parts),
+            tuple(sum_words(text, windows[strongest].offsets, parts)),
+        )
 
     def _score(self, label: Label, logit: float) -> float:
         """Calibrated and rounded, so that a repeat prints the same digits."""
@@ -111,18 +165,17 @@ class WindowedTextClassifier(TextClassifier):
 
     def _logits(self, windows: Sequence[Window]) -> list[list[float]]:
         logits: list[list[float]] = [[] for _ in windows]
-        for batch in _batches(windows):
-            values = self._network.logits(*self._tensors(windows, batch)).tolist()
-            for index, row in zip(batch.indices, values, strict=False):  # rows of padding come last
+        for batch in batches(windows, self._padding_id):
+            values = self._network.logits(batch.ids, batch.mask).tolist()
+            for index, row in zip(batch.indices, values, strict=False):
                 logits[index] = row
         return logits
 
-    def _tensors(self, windows: Sequence[Window], batch: _Batch) -> tuple[Tensor, Tensor]:
-        ids = torch.full((batch.rows, batch.length), self._padding_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        mask[len(batch.indices) :, 0] = 1  # a mean over no token at all is no number
-        for row, index in enumerate(batch.indices):
-            own = windows[index].ids
-            ids[row, : len(own)] = torch.tensor(own)
-            mask[row, : len(own)] = 1
-        return ids, mask
+    def _parts(self, windows: Sequence[Window], column: int) -> list[list[float]]:
+        """Of every window its tokens' parts of the label's logit."""
+        parts: list[list[float]] = [[] for _ in windows]
+        for batch in batches(windows, self._padding_id):
+            values = self._network.parts(batch.ids, batch.mask, column).tolist()
+            for index, row in zip(batch.indices, values, strict=False):
+                parts[index] = row[: len(windows[index].ids)]
+        return parts

@@ -1,13 +1,16 @@
 """Texts as windows of token ids, with every token's place in the original text."""
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from classifiers.text.reading import Reader
 from qalqan.errors import ClassifierError
+from qalqan.normalise import Folded
 
 # A hostile page may be megabytes long: of more windows than this an even selection is read, first and last included.
 MAX_WINDOWS = 512
@@ -49,13 +52,17 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
 class WindowTokenizer:
     """Splits texts for one encoder.
 
-    size and stride are tokens of text in a window and from one window's start to the next one's.
+    size and stride are tokens of text in a window and from one window's start to the next one's. read: what is
+    tokenized of a text; offsets lead back to the text itself.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, size: int, stride: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, *, size: int, stride: int, read: Callable[[str], Folded] = Folded.of
+    ) -> None:
         if not 0 < stride <= size:
             raise ValueError(f"stride {stride} does not fit windows of {size} tokens")
         self.size, self.stride = size, stride
+        self._read = read
         self._tokenizer = tokenizer
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -72,20 +79,35 @@ class WindowTokenizer:
 
     @classmethod
     def from_file(cls, path: Path, *, size: int, stride: int) -> "WindowTokenizer":
-        """Raises ClassifierError if the file is missing or truncated."""
+        """For an encoder that was trained on texts as `Reader` reads them.
+
+        Raises ClassifierError if the file is missing or truncated.
+        """
         try:
             content = path.read_text(encoding="utf-8")
         except OSError as error:
             raise ClassifierError(f"{path}: {error.strerror}; run `make model`") from error
         if not content.rstrip().endswith("}"):
             raise ClassifierError(f"{path} is truncated; run `make model`")
-        return cls(Tokenizer.from_str(content), size=size, stride=stride)
+        tokenizer = Tokenizer.from_str(content)
+        model = json.loads(content)["model"]
+        scores = [score for _, score in model["vocab"]] if model["type"] == "Unigram" else []
+        return cls(tokenizer, size=size, stride=stride, read=Reader(tokenizer, scores).read)
+
+    def read(self, text: str) -> Folded:
+        """What is tokenized of the text."""
+        return self._read(_SURROGATES.sub("\ufffd", text))
 
     def windows(self, text: str) -> list[Window]:
         """At least one window unless the text is blank; no two with the same ids, in the order of the text."""
-        ids, offsets = self._split(_SURROGATES.sub("\ufffd", text))
+        return self.windows_of(self.read(text))
+
+    def windows_of(self, reading: Folded) -> list[Window]:
+        """As `windows`, of a text that was read already; offsets are places in the text itself."""
+        ids, places = self._split(reading.text)
         if not ids:
             return []
+        offsets = [reading.span(*place) for place in places]
         last_start = max(0, len(ids) - self.size)
         starts = [*range(0, last_start, self.stride), last_start]
         found: dict[tuple[int, ...], Window] = {}

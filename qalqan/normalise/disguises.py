@@ -22,7 +22,7 @@ from qalqan.normalise.folded import Folded
 
 # Characters that need no look: ASCII without capitals, Cyrillic without capitals and old letters, common punctuation.
 _ODD = re.compile("[^\t\n -@\\[-`{-~а-џғәқңөүұһі«»–—…№₸№“”„’‘•]")
-_MARKED = re.compile("[^\\W_][\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+")
+_MARKED = re.compile("(?s).[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+")
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef\x00-\x08\x0b-\x1f\x7f-\x9f]"

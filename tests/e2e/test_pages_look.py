@@ -61,7 +61,10 @@ class Desk:
         return page
 
     def _listen(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # Whoever leaves a page while its form is being checked breaks that request off; htmx calls it an error. What a
+        # server refuses comes as htmx:responseError.
+        is_broken_off = message.text.startswith(("htmx:afterRequest", "htmx:sendError", "htmx:sendAbort"))
+        if message.type in {"error", "warning"} and not is_broken_off:
             self.said.append(message.text)
 
 

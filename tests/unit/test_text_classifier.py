@@ -18,7 +18,7 @@ from classifiers.text.adapted import load_network, open_adapted
 from classifiers.text.e5_conversion import PAD, digest_tensors
 from classifiers.text.explanation import strongest_spans, sum_words
 from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, read_card, sha256_of
-from classifiers.text.network import PooledNetwork, load_encoder, merge_adapter
+from classifiers.text.network import AttentionHead, PooledNetwork, load_encoder, merge_adapter
 from classifiers.text.windowed import WindowedTextClassifier
 from classifiers.text.windows import MAX_WINDOWS, WindowTokenizer
 from qalqan.config import ClassifierSettings
@@ -48,7 +48,12 @@ def weights(base: Path, tmp_path: Path) -> Path:
         adapter[f"{stem}.lora_B.weight"] = torch.randn(16, 4, generator=generator).half()
     save_file(adapter, folder / ADAPTER)
     save_file(
-        {"weight": torch.randn(3, 16, generator=generator), "bias": torch.tensor([0.5, -0.5, 0.1])}, folder / HEAD
+        {
+            "query": torch.randn(3, 16, generator=generator),
+            "weight": torch.randn(3, 16, generator=generator),
+            "bias": torch.tensor([0.5, -0.5, 0.1]),
+        },
+        folder / HEAD,
     )
     tensors = {name: values.numpy() for name, values in load_file(base / "model.safetensors").items()}
     write_card(folder, digest_tensors(tensors))
@@ -66,6 +71,8 @@ def write_card(folder: Path, base_sha256: str) -> None:
         stride_tokens=15,
         calibration={label: Calibration(slope=1.0, intercept=0.0) for label in LABELS},
         thresholds=dict.fromkeys(LABELS, 0.01),  # everything is flagged, so everything is explained
+        codes={},
+        sure_thresholds=dict.fromkeys(LABELS, 0.9),
         files={name: sha256_of(folder / name) for name in (ADAPTER, HEAD)},
         metrics={},
         training={},
@@ -117,18 +124,46 @@ def test_a_text_scores_alike_alone_and_among_others(base: Path, weights: Path) -
     assert together == classifier.findings(texts)
 
 
-def test_parts_add_up_to_the_distance_from_a_blank_text(base: Path, weights: Path, tokenizer: WindowTokenizer) -> None:
-    network = load_network(weights, base, read_card(weights), torch.float32)
-    (window, *_) = tokenizer.windows(DISGUISED)
-    ids = torch.tensor(window.ids)
-    blank = torch.full_like(ids, PAD)
-    blank[[0, -1]] = ids[[0, -1]]
-    mask = torch.ones(1, len(ids), dtype=torch.long)
-    distance = (network.logits(ids[None], mask) - network.logits(blank[None], mask))[0]
-    for column in range(3):
-        parts = network.parts(ids, column)
-        assert parts.sum().item() == pytest.approx(distance[column].item(), abs=0.02 * distance.abs().max().item())
-        assert parts[[0, -1]].tolist() == [0.0, 0.0]
+def test_parts_of_words_add_up_to_the_score(base: Path, weights: Path, tokenizer: WindowTokenizer) -> None:
+    card = read_card(weights)
+    network = load_network(weights, base, card, torch.float32)
+    classifier = WindowedTextClassifier(
+        "m", network, tokenizer, padding_id=PAD, calibration=card.calibration, thresholds=card.thresholds
+    )
+    for column, label in enumerate(LABELS):
+        explanation = classifier.explain(DISGUISED, label)
+        marks = explanation.logit - explanation.base - sum(part for _, _, part in explanation.words)
+        assert explanation.base == pytest.approx(network.head.bias[column].item(), abs=1e-5)
+        # What is left are the parts of the two marks around a text, which stand for no word.
+        (window, *_) = tokenizer.windows(DISGUISED)
+        ids = torch.tensor([window.ids])
+        parts = network.parts(ids, torch.ones_like(ids), column)[0]
+        if len(tokenizer.windows(DISGUISED)) == 1:
+            assert marks == pytest.approx((parts[0] + parts[-1]).item(), abs=1e-5)
+        assert parts.sum().item() + explanation.base == pytest.approx(
+            network.logits(ids, torch.ones_like(ids))[0, column].item(), abs=1e-5
+        )
+    assert classifier.explain(" ", "drug_shop").words == ()
+
+
+def test_the_network_suggests_the_codes_that_fit_the_label(
+    base: Path, weights: Path, tokenizer: WindowTokenizer
+) -> None:
+    card = read_card(weights)
+    head = AttentionHead(16, len(LABELS) + 4)
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([2.0, 2.0, 2.0, 1.0, 1.0, -1.0, 1.0]))
+    classifier = WindowedTextClassifier(
+        "m",
+        PooledNetwork(load_encoder(base), head),
+        tokenizer,
+        padding_id=PAD,
+        calibration=card.calibration,
+        thresholds=card.thresholds,
+        codes={"FP01": 0.5, "DS05": 0.5, "EX01": 0.5, "EX10": 0.5},
+    )
+    (found,) = classifier.findings(["табыс 30%"])
+    assert [finding.codes for finding in found] == [("FP01", "EX10"), ("DS05", "EX10"), ("EX10",)]
 
 
 def test_merging_equals_the_adapter_beside_the_weights(base: Path, weights: Path) -> None:
@@ -318,15 +353,14 @@ def test_our_own_folder_is_opened_by_its_path(base: Path, weights: Path) -> None
     assert classifier.model_id == read_card(weights).model_id
 
 
-def test_the_head_reads_the_mean_of_the_states() -> None:
+def test_without_a_query_the_head_reads_the_mean_of_the_states() -> None:
     class Constant(nn.Module):
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
             states = torch.stack([input_ids.float(), 2 * input_ids.float()], dim=-1)
             return type("Output", (), {"last_hidden_state": states})
 
-    head = nn.Linear(2, 1)
+    head = AttentionHead(2, 1)
     nn.init.ones_(head.weight)
-    nn.init.zeros_(head.bias)
     network = PooledNetwork(Constant(), head)
     ids, mask = torch.tensor([[1, 3, 100]]), torch.tensor([[1, 1, 0]])
     assert network.logits(ids, mask).tolist() == [[6.0]]

@@ -1,39 +1,12 @@
-"""Lines in and out, evaluation, measures, suggested codes: over a classifier that looks for words."""
+"""Lines in and out over a classifier that looks for words, and suggested codes."""
 
 import json
-from collections.abc import Sequence
-from typing import ClassVar
 
 import pytest
+from text_classifier_words import WordClassifier
 
-from classifiers.base import TextClassifier
 from classifiers.text.classify_lines import BadLine, classify_lines
 from classifiers.text.codes import suggest_codes
-from classifiers.text.evaluate import Figures, evaluate
-from classifiers.text.measures import average_precision, calibration_error, count_confusion
-from qalqan.errors import ClassifierError
-from qalqan.records import LABELS, Finding
-
-
-class WordClassifier(TextClassifier):
-    """Scores 0.9 for a label whose own word the text holds; else 0.1."""
-
-    model_id = "words/1"
-    words: ClassVar = dict(zip(LABELS, ("процент", "закладка", "трафарет"), strict=True))
-
-    def findings(self, texts: Sequence[str]) -> list[tuple[Finding, ...]]:
-        return [tuple(self._finding(text, *pair) for pair in self.words.items()) for text in texts]
-
-    def _finding(self, text: str, label: str, word: str) -> Finding:
-        place = text.find(word)
-        return Finding(
-            label=label,  # type: ignore[arg-type]
-            score=0.9 if place >= 0 else 0.1,
-            threshold=0.5,
-            flagged=place >= 0,
-            spans=((place, place + len(word), 1.0),) if place >= 0 else (),
-            model=self.model_id,
-        )
 
 
 def test_lines_come_back_in_order_with_the_bad_ones_named() -> None:
@@ -85,67 +58,6 @@ def test_many_lines_are_read_in_parts() -> None:
     lines = (json.dumps({"id": str(number), "text": "x"}) for number in range(600))
     found = list(classify_lines(lines, WordClassifier(), lambda _: "en"))
     assert [item["id"] for item in found if isinstance(item, dict)] == [str(number) for number in range(600)]
-
-
-def test_evaluation_by_label_language_and_group() -> None:
-    rows = [
-        {"id": "1", "text": "процент", "labels": ["financial_pyramid"], "lang": "ru", "group": "g"},
-        {"id": "2", "text": "другое", "labels": ["financial_pyramid"], "lang": "kk"},
-        {"id": "3", "text": "процент", "labels": [], "lang": "ru"},
-        {"id": "4", "text": "закладка трафарет", "labels": ["drug_shop", "drug_graffiti"], "lang": "ru"},
-    ]
-    report = evaluate(rows, WordClassifier())
-    pyramid = report.labels["financial_pyramid"]
-    assert (report.model, report.texts, pyramid.threshold) == ("words/1", 4, 0.5)
-    assert pyramid.overall == Figures(
-        texts=4,
-        positive=2,
-        flagged=2,
-        average_precision=0.5,
-        precision=0.5,
-        recall=0.5,
-        f1=0.5,
-        calibration_error=0.4,
-    )
-    assert pyramid.by_language["kk"].recall == 0.0
-    assert pyramid.by_group["g"].f1 == 1.0
-    assert report.labels["drug_shop"].overall.f1 == 1.0
-    assert json.loads(report.to_json())["labels"]["drug_graffiti"]["by_language"]["kk"]["average_precision"] is None
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"id": "1", "text": "x", "labels": ["casino"]}, "row 1: unknown label casino"),
-        ({"id": "1", "text": "x", "labels": "drug_shop"}, "row 1: labels must be a list"),
-        ({"id": "1", "labels": []}, "row 1: no text"),
-        ({"text": "x", "labels": []}, "row 1: no id"),
-        ({"id": "1", "text": "x"}, "row 1: no labels"),
-    ],
-)
-def test_a_wrong_row_is_named(row: dict[str, object], message: str) -> None:
-    with pytest.raises(ClassifierError, match=message):
-        evaluate([row], WordClassifier())
-
-
-def test_nothing_to_evaluate() -> None:
-    with pytest.raises(ClassifierError, match="no texts"):
-        evaluate([], WordClassifier())
-
-
-def test_average_precision() -> None:
-    assert average_precision([0.9, 0.8, 0.7], [True, False, True]) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision([0.5, 0.5], [True, False]) == 0.5
-    assert average_precision([0.5], [False]) is None
-
-
-def test_confusion_and_calibration() -> None:
-    confusion = count_confusion([0.9, 0.2, 0.6, 0.1], [True, True, False, False], 0.5)
-    assert confusion == (1, 1, 1, 1)
-    assert (confusion.precision, confusion.recall, confusion.f1) == (0.5, 0.5, 0.5)
-    assert count_confusion([0.1], [False], 0.5).precision is None
-    assert calibration_error([0.95, 0.95], [True, False]) == pytest.approx(0.45)
-    assert calibration_error([], []) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,13 @@ def _media(document: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Meter:
-    """width, threshold_at: of 100, written for SVG."""
+    """width, threshold_at, sure_at: of 100, written for SVG; no sure_at where the classifier tells none."""
 
     label: str
     score: float
     width: str
     threshold_at: str
+    sure_at: str
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,13 @@ class WhyFlagged:
 def why_flagged(material: Material, label: str) -> WhyFlagged:
     findings = {finding["label"]: finding for finding in material.document.get("findings", ())}
     meters = [
-        Meter(name, found["score"], f"{found['score'] * 100:.1f}", f"{min(found['threshold'], 0.99) * 100:.1f}")
+        Meter(
+            name,
+            found["score"],
+            f"{found['score'] * 100:.1f}",
+            _mark(found["threshold"]),
+            _mark(sure) if (sure := found.get("sure_threshold")) is not None else "",
+        )
         for name in LABELS
         if (found := findings.get(name))
     ]
@@ -135,13 +142,21 @@ def why_flagged(material: Material, label: str) -> WhyFlagged:
         for code in findings.get(label, {}).get("codes", ())
         if code in CODES
     ]
-    line = ""
-    if label in findings:
-        line = gettext("Model %(model)s, threshold %(threshold)s.") % {
-            "model": findings[label]["model"],
-            "threshold": score(findings[label]["threshold"]),
-        }
-    return WhyFlagged(meters, suggested, line)
+    return WhyFlagged(meters, suggested, _model_line(findings[label]) if label in findings else "")
+
+
+def _mark(threshold: float) -> str:
+    return f"{min(threshold, 0.99) * 100:.1f}"
+
+
+def _model_line(finding: dict[str, Any]) -> str:
+    values = {"model": finding["model"], "threshold": score(finding["threshold"])}
+    if finding.get("sure_threshold") is None:
+        return gettext("Model %(model)s, threshold %(threshold)s.") % values
+    return gettext("Model %(model)s, queue from %(threshold)s, sure from %(sure)s.") % {
+        **values,
+        "sure": score(finding["sure_threshold"]),
+    }
 
 
 @dataclass(frozen=True)
