@@ -19,8 +19,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        raise UsageError(f"no file {path}")
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         yield from stream
 
@@ -34,6 +32,8 @@ def classify(
     from classifiers.text.classify_lines import BadLine, classify_lines
     from pipelines.language import detect_language
 
+    if not input_.is_file():
+        raise UsageError(f"no file {input_}")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     failed = done = 0
     lines = _lines(input_)
