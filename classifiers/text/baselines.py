@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion
 
 from classifiers.base import TextClassifier
-from classifiers.text.rows import TextRow, corpus_files, read_rows
+from classifiers.text.rows import TextRow, corpus_files, key_of_text, read_rows
 from qalqan.errors import ClassifierError
 from qalqan.normalise import fold
 from qalqan.records import LABELS, Finding, Label
@@ -30,19 +30,15 @@ def read_baseline_rows(data: Sequence[Path], evaluated: Sequence[TextRow]) -> li
     Texts are the same if they fold to the same. Texts whose licence only allows measuring are read as well: nothing
     that learnt from them here is kept. Raises ClassifierError if a file cannot be read.
     """
-    seen = {_same(row.text) for row in evaluated}
+    seen = {key_of_text(row.text) for row in evaluated}
     rows: list[TextRow] = []
     for path in [*corpus_files(), *data]:
         for row in read_rows(path):
-            same = _same(row.text)
-            if same not in seen:
-                seen.add(same)
+            key = key_of_text(row.text)
+            if key not in seen:
+                seen.add(key)
                 rows.append(row)
     return rows
-
-
-def _same(text: str) -> str:
-    return " ".join(fold(text).text.split())
 
 
 class TfidfClassifier(TextClassifier):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from qalqan.errors import ClassifierError
+from qalqan.normalise import fold
 from qalqan.rationale import CODES
 from qalqan.records import LABELS, Label
 
@@ -32,6 +33,11 @@ class TextRow:
     kinship: tuple[str, ...] = field(default=())
     codes: tuple[str, ...] | None = None
     weight: float = 1.0
+
+
+def key_of_text(text: str) -> str:
+    """The same for texts that fold to the same: one of them is enough to learn from."""
+    return " ".join(fold(text).text.split())
 
 
 def corpus_files() -> list[Path]:

@@ -21,10 +21,9 @@ from classifiers.text.evaluate import measure
 from classifiers.text.folders import BASE_MODEL, default_base_folder
 from classifiers.text.measures import average_precision_interval
 from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, sha256_of
-from classifiers.text.rows import TextRow, corpus_files, families, pinned_rows, read_rows
+from classifiers.text.rows import TextRow, corpus_files, families, key_of_text, pinned_rows, read_rows
 from classifiers.text.training_run import STRIDE, WINDOW, Recipe, TrainingRun, run_epochs
 from qalqan.errors import ClassifierError
-from qalqan.normalise import fold
 from qalqan.records import LABELS, Label
 
 log = structlog.get_logger()
@@ -63,23 +62,19 @@ def read_training_rows(data: Sequence[Path], extra: Sequence[TextRow] = ()) -> t
     measure). Raises ClassifierError if a file cannot be read or nothing remains.
     """
     rows: list[TextRow] = []
-    seen = {_folded(row.text) for row in pinned_rows()}
+    seen = {key_of_text(row.text) for row in pinned_rows()}
     left_out = 0
     for row in chain(*(read_rows(path) for path in [*corpus_files(), *data]), extra):
-        folded = _folded(row.text)
-        if folded in seen or "NC" in row.licence.split("-"):
+        key = key_of_text(row.text)
+        if key in seen or "NC" in row.licence.split("-"):
             left_out += 1
             continue
-        seen.add(folded)
+        seen.add(key)
         rows.append(row)
     for label in LABELS:
         if not any(label in row.labels for row in rows):
             raise ClassifierError(f"no text with the label {label} to learn from; give more files by --data")
     return rows, left_out
-
-
-def _folded(text: str) -> str:
-    return " ".join(fold(text).text.split())
 
 
 def _column(values: Sequence[Sequence[float]], column: int) -> list[float]:

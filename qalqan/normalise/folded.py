@@ -1,7 +1,6 @@
 """A text that was rewritten step by step and still knows where each of its characters came from."""
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -40,11 +39,6 @@ class Folded:
             place = self.starts[start] if start < len(self.text) else (self.ends[-1] if self.text else 0)
             return place, place
         return self.starts[start], self.ends[end - 1]
-
-    def folded_span(self, start: int, end: int) -> tuple[int, int]:
-        """Characters of `text` that stand for anything within characters start to end of the original."""
-        first = bisect_right(self.ends, start)
-        return first, max(first, bisect_left(self.starts, end))
 
     def sub(self, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> "Folded":
         """Every match rewritten by `change`.

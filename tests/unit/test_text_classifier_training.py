@@ -23,10 +23,9 @@ from classifiers.text.calibration import (
 )
 from classifiers.text.measures import average_precision
 from classifiers.text.model_card import Calibration
-from classifiers.text.rows import TextRow, corpus_files, divide, families, parse_row, read_rows
+from classifiers.text.rows import TextRow, corpus_files, divide, families, key_of_text, parse_row, read_rows
 from classifiers.text.training_run import _LEAST_OF_A_CODE, Recipe, TrainingRun, code_vocabulary, run_epochs
 from qalqan.errors import ClassifierError
-from qalqan.normalise import fold
 from qalqan.rationale import CODES
 from qalqan.records import LABELS, Label
 
@@ -101,7 +100,7 @@ def test_our_corpus_is_large_various_and_says_why() -> None:
 
 def test_no_text_of_the_corpus_is_there_twice() -> None:
     plain = Counter(
-        " ".join(fold(item.text).text.split())
+        key_of_text(item.text)
         for path in [*corpus_files(), Path(rows_module.__file__).with_name("pinned.jsonl")]
         for item in read_rows(path)
     )
