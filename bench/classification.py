@@ -45,7 +45,7 @@ class _Checkpoint(PreTrainedModel):
         self.network = network
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: Tensor) -> SequenceClassifierOutput:
-        return SequenceClassifierOutput(logits=self.network(input_ids, attention_mask)[:, : len(LABELS)])
+        return SequenceClassifierOutput(logits=self.network.logits(input_ids, attention_mask)[:, : len(LABELS)])
 
 
 def main() -> None:

@@ -15,19 +15,20 @@ from qalqan.errors import ClassifierError
 
 
 def load_network(weights: Path, base: Path, card: ModelCard, dtype: torch.dtype) -> PooledNetwork:
-    """Encoder with the adapter merged, in `dtype`; the head stays float32. Raises ClassifierError."""
+    """Encoder with the adapter merged, in `dtype`; the heads stay float32. Raises ClassifierError."""
     encoder = load_encoder(base, card.base_sha256)
     merge_adapter(encoder, load_tensors(weights / ADAPTER, REMEDY), card.lora_scale)
     nn.Module.to(encoder, dtype)  # the encoder's own `to` is untyped
-    head = load_tensors(weights / HEAD, REMEDY)
-    pooling = AttentionHead(encoder.config.hidden_size, len(card.labels) + len(card.codes))
+    width = encoder.config.hidden_size
+    head, early = AttentionHead(width, len(card.labels) + len(card.codes)), AttentionHead(width, len(card.labels))
+    network = PooledNetwork(encoder, head, early, card.early.layers)
     try:
-        pooling.load_state_dict(head)
+        network.load_heads(load_tensors(weights / HEAD, REMEDY))
     except RuntimeError as error:
         raise ClassifierError(
             f"{weights / HEAD} does not fit {len(card.labels)} labels and {len(card.codes)} codes; {REMEDY}"
         ) from error
-    return PooledNetwork(encoder, pooling).eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
 
 
 def open_adapted(weights: Path, base: Path) -> WindowedTextClassifier:
@@ -44,4 +45,5 @@ def open_adapted(weights: Path, base: Path) -> WindowedTextClassifier:
         thresholds=card.thresholds,
         sure_thresholds=card.sure_thresholds,
         codes=card.codes,
+        early=card.early,
     )

@@ -125,7 +125,7 @@ _DISGUISES: tuple[Callable[[str, random.Random], str], ...] = (
 def disguise(text: str, lang: str, rng: random.Random) -> str:
     """The text as someone else might have typed it: half of the time unchanged but for its contacts."""
     text = vary_contacts(text, rng)
-    if lang == "kk" and rng.random() < 0.25:
+    if lang == "kk" and rng.random() < 0.33:
         typed_plainly = rng.random() < 0.6
         text = without_kazakh_letters(text) if typed_plainly else transliterate(text, lang)
     elif lang == "ru" and rng.random() < 0.04:

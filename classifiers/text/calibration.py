@@ -13,11 +13,14 @@ from qalqan.records import LABELS
 # A queue misses worse than it bores: recall counts twice.
 _BETA = 2.0
 _LOWEST, _HIGHEST = 0.1, 0.9
-# Of harmless texts at most the first share may pass into the queue, of our look-alikes at most the second as sure, over
-# all labels together.
+# Of our look-alikes at most the first share may pass into the queue, at most the second as sure, over all labels
+# together.
 QUEUE_SHARE, SURE_SHARE = 0.05, 0.02
 _SURE_PRECISION = 0.95
 _NEVER = 100.0
+# Of the adverts that the whole network finds, the early head may dismiss at most this share.
+DISMISSED_SHARE = 0.002
+_HIGHEST_DISMISSED = 0.1
 
 
 def fit_platt(logits: Sequence[float], truths: Sequence[bool]) -> Calibration:
@@ -67,3 +70,14 @@ def choose_logit(logits: Sequence[float], truths: Sequence[bool]) -> float:
     candidates = sorted({round(logit, 2) for logit in logits})
     rounded = [round(logit, 2) for logit in logits]
     return max(candidates, key=lambda logit: count_confusion(rounded, truths, logit).f1 or 0.0)
+
+
+def choose_dismissal(highest: Sequence[float], found: Sequence[bool]) -> float:
+    """The probability of four digits below which the early head answers alone.
+
+    highest: of each text, the early head's highest probability. found: whether the whole network rightly finds it.
+    """
+    own = sorted(score for score, is_found in zip(highest, found, strict=True) if is_found)
+    if not own:
+        return 0.0
+    return min(math.floor(own[int(DISMISSED_SHARE * len(own))] * 1e4) / 1e4, _HIGHEST_DISMISSED)

@@ -1,5 +1,6 @@
 """Cross-validation by families: what models say of texts whose voices, sources and near-duplicates they never saw."""
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -8,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Protocol
 
 from classifiers.text.measures import average_precision
 from classifiers.text.rows import TextRow, divide
@@ -23,21 +24,20 @@ _LEAST_POSITIVE = 20
 Logits = list[list[float]]
 
 
-class _Lines(Protocol):
-    def put(self, line: str) -> None: ...
-
-
 @dataclass(frozen=True)
 class CrossValidation:
     """by_epoch: for every epoch that may be the last the logits of each text by a model that had not seen its family.
 
-    Logits have shape (texts, labels and codes).
+    Logits have shape (texts, labels, codes and the early head's labels). whole: for the same epochs the weights that
+    all texts were learnt by, the adapter's and the heads' tensors. seconds: of each training.
     """
 
     rows: Sequence[TextRow]
     codes: tuple[str, ...]
     folds: Sequence[int]
     by_epoch: dict[int, Logits]
+    whole: dict[int, Path]
+    seconds: dict[str, float]
 
     def best_epoch(self) -> int:
         """The one whose worst label and language is best."""
@@ -57,14 +57,19 @@ class CrossValidation:
 
 
 @dataclass(frozen=True)
-class _Fold:
-    number: int
+class _Run:
+    """One training, in a process of its own; of all texts it holds none back and keeps its weights instead."""
+
+    name: str
     base: Path
     learnt: list[TextRow]
     held: list[TextRow]
     codes: tuple[str, ...]
     recipe: Recipe
     result: Path
+
+    def weights(self, epoch: int) -> Path:
+        return self.result.with_suffix(f".epoch-{epoch}.safetensors")
 
 
 def cross_validate(
@@ -76,74 +81,114 @@ def cross_validate(
     folder: Path,
     say: Callable[[str], None],
 ) -> CrossValidation:
-    """`recipe.threads` folds at a time, each on one thread. Finished folds are kept in `folder` and not made again.
+    """`recipe.threads` trainings at a time, each on one thread: on all texts, and on all but one fold's for each fold.
 
-    Raises ClassifierError if there are fewer families than folds.
+    Finished ones are kept in `folder` and not made again. Raises ClassifierError if there are fewer families than
+    folds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = divide(rows, [1 / folds] * folds)
     if not all(parts):
         raise ClassifierError(f"the texts come from too few voices and sources for {folds} folds; give more texts")
     key, codes = _key(rows, recipe, folds), code_vocabulary(rows)
-    jobs = []
-    for number, held in enumerate(parts):
+    whole = _Run("all texts", base, list(rows), [], codes, recipe, folder / f"whole-{key}.json")
+    validations = []
+    for number, held in enumerate(parts, start=1):
         own = {row.id for row in held}
         learnt = [row for row in rows if row.id not in own]
-        jobs.append(_Fold(number + 1, base, learnt, held, codes, recipe, folder / f"fold-{key}-{number + 1}.json"))
-    waiting = [job for job in jobs if not job.result.is_file()]
-    if len(waiting) < len(jobs):
-        say(f"{len(jobs) - len(waiting)} of {folds} folds are there already")
+        result = folder / f"fold-{key}-{number}.json"
+        validations.append(_Run(f"fold {number}", base, learnt, held, codes, recipe, result))
+    runs = [whole, *validations]  # the longest first
+    waiting = [run for run in runs if not run.result.is_file()]
+    if len(waiting) < len(runs):
+        say(f"{len(runs) - len(waiting)} of {len(runs)} trainings are there already")
     _run(waiting, recipe.threads, say)
     place = {row.id: index for index, row in enumerate(rows)}
     fold_of = [0] * len(rows)
     by_epoch: dict[int, Logits] = {}
-    for job in jobs:
-        for row in job.held:
-            fold_of[place[row.id]] = job.number
-        for epoch, logits in json.loads(job.result.read_text(encoding="utf-8")).items():
-            whole = by_epoch.setdefault(int(epoch), [[] for _ in rows])
-            for row, values in zip(job.held, logits, strict=True):
-                whole[place[row.id]] = values
-    return CrossValidation(rows, codes, fold_of, by_epoch)
+    results = {run.name: json.loads(run.result.read_text(encoding="utf-8")) for run in runs}
+    for number, run in enumerate(validations, start=1):
+        for row in run.held:
+            fold_of[place[row.id]] = number
+        for epoch, logits in results[run.name]["logits"].items():
+            all_logits = by_epoch.setdefault(int(epoch), [[] for _ in rows])
+            for row, values in zip(run.held, logits, strict=True):
+                all_logits[place[row.id]] = values
+    return CrossValidation(
+        rows,
+        codes,
+        fold_of,
+        by_epoch,
+        whole={epoch: whole.weights(epoch) for epoch in by_epoch},
+        seconds={name: result["seconds"] for name, result in results.items()},
+    )
 
 
-def _run(jobs: Sequence[_Fold], workers: int, say: Callable[[str], None]) -> None:
-    if not jobs:
+def _run(runs: Sequence[_Run], workers: int, say: Callable[[str], None]) -> None:
+    if not runs:
         return
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, ProcessPoolExecutor(workers, mp_context=context) as pool:
-        lines = manager.Queue()
-        pending = {pool.submit(_run_fold, job, lines) for job in jobs}
+    lines = context.Queue()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_take_lines, initargs=(lines,)) as pool:
+        pending = {pool.submit(_train, run) for run in runs}
         while pending:
             done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-            while True:
-                try:
+            with contextlib.suppress(queue.Empty):
+                while True:
                     say(lines.get_nowait())
-                except queue.Empty:
-                    break
             for future in done:
                 future.result()
 
 
-def _run_fold(fold: _Fold, lines: _Lines) -> None:
+_lines: "Queue[str] | None" = None
+
+
+def _take_lines(lines: "Queue[str]") -> None:
+    global _lines
+    _lines = lines
+
+
+def _say(line: str) -> None:
+    if _lines is not None:
+        _lines.put(line)
+
+
+def _train(run: _Run) -> None:
     import torch
+    from safetensors.torch import save_file
 
     torch.set_num_threads(1)
     began = time.monotonic()
     logits: dict[int, Logits] = {}
+    epochs = run.recipe.epochs
+    told = -1
 
-    def judge(run: TrainingRun, epoch: int, loss: float) -> None:
-        line = f"fold {fold.number}, epoch {epoch} of {fold.recipe.epochs}: loss {loss:.4f}"
+    def judge(training: TrainingRun, epoch: int, loss: float) -> None:
+        line = f"{run.name}, epoch {epoch} of {epochs}: loss {loss:.4f}"
         # Before, the rate of learning is still too high for the best epoch.
-        if epoch * 2 > fold.recipe.epochs:
-            logits[epoch] = run.logits(fold.held)
-            line += f", average precision {_mean_precision(logits[epoch], fold.held):.3f}"
-        lines.put(f"{line}, {time.monotonic() - began:.0f} s")
+        if epoch * 2 > epochs:
+            logits[epoch] = training.logits(run.held)
+            if run.held:
+                line += f", average precision {_mean_precision(logits[epoch], run.held):.3f}"
+            else:
+                save_file(training.adapter() | training.heads(), run.weights(epoch))
+        _say(f"{line}, {time.monotonic() - began:.0f} s")
 
-    run_epochs(fold.base, fold.learnt, fold.recipe, fold.codes, last=fold.recipe.epochs, after=judge, say=lines.put)
-    partial = fold.result.with_suffix(".partial")
-    partial.write_text(json.dumps(logits), encoding="utf-8")
-    partial.replace(fold.result)
+    def progress(epoch: int, share: float, loss: float) -> None:
+        nonlocal told
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            raise SystemExit("the command was killed")
+        tenth = int(10 * (epoch - 1 + share) / epochs)
+        if tenth > told:
+            told = tenth
+            _say(f"{run.name}: {tenth * 10} %, epoch {epoch} of {epochs}, loss {loss:.4f}")
+
+    run_epochs(run.base, run.learnt, run.recipe, run.codes, after=judge, say=_say, progress=progress)
+    partial = run.result.with_suffix(".partial")
+    result = {"seconds": time.monotonic() - began, "logits": logits}
+    partial.write_text(json.dumps(result), encoding="utf-8")
+    partial.replace(run.result)
 
 
 def _mean_precision(logits: Logits, rows: Sequence[TextRow]) -> float:

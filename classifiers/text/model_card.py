@@ -1,11 +1,12 @@
 """What we trained and ship: a folder with a LoRA adapter, a head and `model.json`, which says everything about them.
 
 adapter_model.safetensors, adapter_config.json   as peft saves them (float16)
-head.safetensors                                 weight (labels, hidden), bias (labels)
+head.safetensors                                 query, weight (labels and codes, hidden), bias; early.query, …
 model.json                                       `ModelCard`
 """
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ class Calibration(_Part):
     slope: float = Field(gt=0)
     intercept: float
 
+    def probability(self, logit: float) -> float:
+        """Rounded, so that a repeat prints the same digits."""
+        exponent = -(self.slope * logit + self.intercept)
+        return round(1 / (1 + math.exp(min(exponent, 700.0))), 4)
+
+
+class EarlyExit(_Part):
+    """The early head after so many layers answers for a text alone if each of its probabilities is below `least`."""
+
+    layers: int = Field(ge=1)
+    least: float = Field(ge=0, lt=1)
+    calibration: dict[Label, Calibration]
+
 
 class ModelCard(_Part):
     """codes: what the head tells after the labels, in its order, and the logit from which a code is suggested.
@@ -49,6 +63,7 @@ class ModelCard(_Part):
     thresholds: dict[Label, float]
     sure_thresholds: dict[Label, float]
     codes: dict[str, float]
+    early: EarlyExit
     files: dict[str, str]
     metrics: dict[str, Any]
     training: dict[str, Any]
@@ -78,11 +93,13 @@ def read_card(folder: Path) -> ModelCard:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ClassifierError(f"{path} is damaged at {key or 'its text'} ({first['msg']}); {REMEDY}") from error
-    by_label = (card.calibration, card.thresholds, card.sure_thresholds)
+    by_label = (card.calibration, card.early.calibration, card.thresholds, card.sure_thresholds)
     if card.labels != LABELS or any(set(values) != set(LABELS) for values in by_label):
         raise ClassifierError(
             f"{path} has the labels {', '.join(card.labels)} instead of {', '.join(LABELS)}; {REMEDY}"
         )
+    if card.early.least > min(card.thresholds.values()):
+        raise ClassifierError(f"{path} lets the early head dismiss what belongs into the queue; {REMEDY}")
     for name in (ADAPTER, HEAD):
         if not (folder / name).is_file():
             raise ClassifierError(f"{folder / name} is missing; {REMEDY}")

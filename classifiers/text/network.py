@@ -1,7 +1,7 @@
-"""Encoder, attention pooling and one linear output per label."""
+"""Encoder, attention pooling and one linear output per label; the same once more after the first layers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -48,28 +48,73 @@ class AttentionHead(nn.Module):
         return self.parts(states, mask).sum(dim=1) + self.bias
 
 
+_EARLY = "early."
+
+
+def early_layers_of(config: BertConfig) -> int:
+    """After how many layers the early head stands when a network is trained: 4 of 12."""
+    layers: int = config.num_hidden_layers
+    return max(1, layers // 3)
+
+
 class PooledNetwork(nn.Module):
-    """An encoder under an `AttentionHead`."""
+    """An encoder under two heads: one after all its layers and an early one after its first layers.
 
-    def __init__(self, encoder: nn.Module, head: AttentionHead) -> None:
+    The early head tells the labels only. What it finds plainly harmless need not go through the other layers.
+    """
+
+    def __init__(self, encoder: BertModel, head: AttentionHead, early: AttentionHead, early_layers: int) -> None:
         super().__init__()
-        self.encoder, self.head = encoder, head
+        self.encoder, self.head, self.early, self.early_layers = encoder, head, early, early_layers
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        logits: Tensor = self.head(self._states(ids, mask), mask)
-        return logits
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of the head and of the early head."""
+        states = self._first(ids, mask)
+        return self.head(self._rest(states, mask), mask), self.early(states, mask)
 
     def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.inference_mode():
-            logits: Tensor = self(ids, mask)
+            logits: Tensor = self.head(self._rest(self._first(ids, mask), mask), mask)
             return logits
 
     def parts(self, ids: Tensor, mask: Tensor, column: int) -> Tensor:
         with torch.inference_mode():
-            return self.head.parts(self._states(ids, mask), mask)[:, :, column]
+            return self.head.parts(self._rest(self._first(ids, mask), mask), mask)[:, :, column]
 
-    def _states(self, ids: Tensor, mask: Tensor) -> Tensor:
-        states: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    def begin(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """States of shape (texts, tokens, width) after the first layers, and the early head's logits."""
+        with torch.inference_mode():
+            states = self._first(ids, mask)
+            return states, self.early(states, mask)
+
+    def finish(self, states: Tensor, mask: Tensor) -> Tensor:
+        """The head's logits from the states that `begin` gave."""
+        with torch.inference_mode():
+            logits: Tensor = self.head(self._rest(states, mask), mask)
+            return logits
+
+    def heads(self) -> dict[str, Tensor]:
+        """The tensors of both heads, those of the early one under "early."."""
+        early = {_EARLY + name: values for name, values in self.early.state_dict().items()}
+        return self.head.state_dict() | early
+
+    def load_heads(self, tensors: Mapping[str, Tensor]) -> None:
+        """Raises RuntimeError if they are heads of other shapes."""
+        early = {name.removeprefix(_EARLY): values for name, values in tensors.items() if name.startswith(_EARLY)}
+        self.early.load_state_dict(early)
+        self.head.load_state_dict({name: values for name, values in tensors.items() if not name.startswith(_EARLY)})
+
+    def _first(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self._through(self.encoder.encoder.layer[: self.early_layers], self.encoder.embeddings(ids), mask)
+
+    def _rest(self, states: Tensor, mask: Tensor) -> Tensor:
+        return self._through(self.encoder.encoder.layer[self.early_layers :], states, mask)
+
+    def _through(self, layers: Iterable[nn.Module], states: Tensor, mask: Tensor) -> Tensor:
+        lowest = torch.finfo(states.dtype).min
+        added = torch.zeros(mask.shape, dtype=states.dtype).masked_fill(mask == 0, lowest)[:, None, None, :]
+        for layer in layers:
+            states = layer(states, added)
         return states
 
 

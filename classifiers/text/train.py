@@ -3,41 +3,53 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import structlog
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig
 
 from classifiers.text.base_model import TENSORS_SHA256, check_base_model
-from classifiers.text.calibration import choose_logit, choose_sure_threshold, choose_threshold, fit_platt
+from classifiers.text.calibration import (
+    choose_dismissal,
+    choose_logit,
+    choose_sure_threshold,
+    choose_threshold,
+    fit_platt,
+)
 from classifiers.text.cross_validation import CrossValidation, cross_validate
 from classifiers.text.evaluate import measure
 from classifiers.text.folders import BASE_MODEL, default_base_folder
 from classifiers.text.measures import average_precision_interval
-from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, sha256_of
+from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, EarlyExit, ModelCard, sha256_of
+from classifiers.text.network import early_layers_of
 from classifiers.text.rows import TextRow, corpus_files, families, key_of_text, pinned_rows, read_rows
-from classifiers.text.training_run import STRIDE, WINDOW, Recipe, TrainingRun, run_epochs
+from classifiers.text.training_run import STRIDE, WINDOW, Recipe, lora_config
 from qalqan.errors import ClassifierError
+from qalqan.rationale import CODES
 from qalqan.records import LABELS, Label
 
 log = structlog.get_logger()
 
 VERSION = "0.2.0"
-FOLDS = 4
+FOLDS = 3
 
 
 @dataclass(frozen=True)
 class _Decisions:
+    """dismissed: of each text, whether the early head alone answers for it."""
+
     calibration: dict[Label, Calibration]
     queue: dict[Label, float]
     sure: dict[Label, float]
     codes: dict[str, float]
+    early: EarlyExit
+    dismissed: list[bool]
 
 
 @dataclass(frozen=True)
@@ -87,23 +99,50 @@ def _look_alikes(rows: Sequence[TextRow]) -> list[bool]:
     return ours if any(ours) else [not row.labels for row in rows]
 
 
-def _calibrate(logits: Sequence[Sequence[float]], rows: Sequence[TextRow], codes: Sequence[str]) -> _Decisions:
+def _calibrate(
+    logits: Sequence[Sequence[float]], rows: Sequence[TextRow], codes: Sequence[str], early_layers: int
+) -> _Decisions:
     calibration: dict[Label, Calibration] = {}
     queue: dict[Label, float] = {}
     sure: dict[Label, float] = {}
-    harmless, look_alikes = [not row.labels for row in rows], _look_alikes(rows)
+    look_alikes = _look_alikes(rows)
     for column, label in enumerate(LABELS):
         truths = [label in row.labels for row in rows]
         calibration[label] = fit_platt(_column(logits, column), truths)
         scores = _probabilities(_column(logits, column), calibration[label])
-        queue[label] = choose_threshold(scores, truths, harmless)
+        queue[label] = choose_threshold(scores, truths, look_alikes)
         sure[label] = choose_sure_threshold(scores, truths, look_alikes, queue[label])
     told = [index for index, row in enumerate(rows) if row.codes is not None]
     thresholds: dict[str, float] = {}
     for column, code in enumerate(codes, start=len(LABELS)):
         truths = [code in (rows[index].codes or ()) for index in told]
         thresholds[code] = choose_logit(_column([logits[index] for index in told], column), truths)
-    return _Decisions(calibration, queue, sure, thresholds)
+    early, dismissed = _choose_early_exit(logits, rows, calibration, queue, early_layers)
+    return _Decisions(calibration, queue, sure, thresholds, early, dismissed)
+
+
+def _choose_early_exit(
+    logits: Sequence[Sequence[float]],
+    rows: Sequence[TextRow],
+    calibration: Mapping[Label, Calibration],
+    queue: Mapping[Label, float],
+    layers: int,
+) -> tuple[EarlyExit, list[bool]]:
+    """As many harmless texts as possible, but hardly an advert that the whole network finds."""
+    own: dict[Label, Calibration] = {}
+    highest, found = [0.0] * len(rows), [False] * len(rows)
+    for column, label in enumerate(LABELS):
+        truths = [label in row.labels for row in rows]
+        early = _column(logits, column - len(LABELS))
+        own[label] = fit_platt(early, truths)
+        highest = [max(pair) for pair in zip(highest, _probabilities(early, own[label]), strict=True)]
+        scores = _probabilities(_column(logits, column), calibration[label])
+        found = [
+            before or (truth and score >= queue[label])
+            for before, truth, score in zip(found, truths, scores, strict=True)
+        ]
+    least = choose_dismissal(highest, found)
+    return EarlyExit(layers=layers, least=least, calibration=own), [score < least for score in highest]
 
 
 def _probabilities(logits: Sequence[float], calibration: Calibration) -> list[float]:
@@ -147,7 +186,53 @@ def _measure(logits: Sequence[Sequence[float]], rows: Sequence[TextRow], decisio
         "over_queue": sum(index in over_queue for index in look_alikes),
         "over_sure": sum(index in over_sure for index in look_alikes),
     }
+    figures["codes"] = _measure_codes(logits, rows, decisions)
+    harmless = [index for index, row in enumerate(rows) if not row.labels]
+    figures["dismissed_early"] = {
+        "harmless": _share(decisions.dismissed[index] for index in harmless),
+        "public_harmless": _share(
+            decisions.dismissed[index] for index in harmless if origin_of(rows[index]) == "public"
+        ),
+        "with_a_label": _share(decisions.dismissed[index] for index, row in enumerate(rows) if row.labels),
+    }
     return figures
+
+
+def _measure_codes(
+    logits: Sequence[Sequence[float]], rows: Sequence[TextRow], decisions: _Decisions
+) -> dict[str, float | int | None]:
+    """As a moderator meets them: the codes suggested for the labels that are flagged, beside those the author gave."""
+    right = suggested = given = texts = 0
+    for row, values in zip(rows, logits, strict=True):
+        flagged = {
+            label
+            for label, logit in zip(LABELS, values, strict=False)
+            if decisions.calibration[label].probability(logit) >= decisions.queue[label]
+        }
+        if row.codes is None or not flagged:
+            continue
+        groups = flagged | {"exculpatory"}
+        told = {
+            code
+            for (code, least), logit in zip(decisions.codes.items(), values[len(LABELS) :], strict=False)
+            if logit >= least and CODES[code].group in groups
+        }
+        truth = {code for code in row.codes if CODES[code].group in groups}
+        texts += 1
+        right += len(told & truth)
+        suggested += len(told)
+        given += len(truth)
+    return {
+        "texts": texts,
+        "precision": round(right / suggested, 4) if suggested else None,
+        "recall": round(right / given, 4) if given else None,
+        "suggested_per_text": round(suggested / texts, 2) if texts else None,
+    }
+
+
+def _share(values: Iterable[bool]) -> float | None:
+    chosen = list(values)
+    return round(sum(chosen) / len(chosen), 4) if chosen else None
 
 
 def train(
@@ -164,9 +249,9 @@ def train(
 ) -> TrainingReport:
     """Train on our corpus and the given files, and leave weights in `output` (see `classifiers.text.model_card`).
 
-    First by cross-validation over voices, sources and clusters: it gives the number of epochs, the calibration, the
-    thresholds and honest figures. Then on everything. `report` is told of the progress, a line at a time.
-    A training that was cut off goes on where it was: finished folds stay in `output`/folds.
+    Beside the training on everything, trainings that hold back voices, sources and clusters, each in its turn, give the
+    number of epochs, the calibration, the thresholds and honest figures. `report` is told of the progress, by lines.
+    A training that was cut off goes on where it was: what is finished stays in `output`/folds.
     Raises ClassifierError if the base model or a file of texts cannot be used.
     """
     recipe = Recipe(seed=seed, epochs=epochs, threads=threads)
@@ -179,23 +264,12 @@ def train(
     validated = cross_validate(base, rows, recipe, folds=folds, folder=output / "folds", say=say)
     best_epoch = validated.best_epoch()
     logits = validated.by_epoch[best_epoch]
-    decisions = _calibrate(logits, rows, validated.codes)
+    early_layers = early_layers_of(BertConfig.from_json_file(str(base / "config.json")))
+    decisions = _calibrate(logits, rows, validated.codes, early_layers)
     metrics = _measure(logits, rows, decisions)
     for name, figures in metrics.items():
         say(f"{name}: {figures}")
 
-    say(f"now on all {len(rows)} texts, {best_epoch} epochs")
-    torch.set_num_threads(threads)
-    final = run_epochs(
-        base,
-        rows,
-        recipe,
-        validated.codes,
-        last=best_epoch,
-        after=lambda _, epoch, loss: say(f"epoch {epoch} of {best_epoch}: loss {loss:.4f}"),
-        say=say,
-        progress=partial(_tell, say),
-    )
     seconds = time.monotonic() - began
     training = {
         "command": "qalqan train text",
@@ -204,10 +278,10 @@ def train(
         "best_epoch": best_epoch,
         "rows": len(rows),
         "left_out": left_out,
-        "seconds": round(seconds),
+        "seconds": {name: round(taken) for name, taken in validated.seconds.items()},
         "rows_by_origin_language_and_labels": _count_rows(rows),
     }
-    _write(output, final, decisions, metrics, training)
+    _write(output, validated.whole[best_epoch], recipe, decisions, metrics, training)
     _write_scores(output / "cross_validation.jsonl", validated, best_epoch, decisions)
     say(f"written to {output} after {seconds:.0f} s")
     return TrainingReport(output, len(rows), left_out, best_epoch, seconds, metrics)
@@ -225,10 +299,6 @@ def _write_scores(path: Path, validated: CrossValidation, epoch: int, decisions:
             lines.write(json.dumps(values, ensure_ascii=False) + "\n")
 
 
-def _tell(say: Callable[[str], None], share: float, loss: float) -> None:
-    say(f"{share:4.0%}, loss {loss:.4f}")
-
-
 def _count_rows(rows: Sequence[TextRow]) -> dict[str, int]:
     counts = Counter(f"{origin_of(row)} {row.lang or '?'} {'+'.join(sorted(row.labels)) or 'harmless'}" for row in rows)
     return dict(sorted(counts.items()))
@@ -236,17 +306,21 @@ def _count_rows(rows: Sequence[TextRow]) -> dict[str, int]:
 
 def _write(
     output: Path,
-    run: TrainingRun,
+    weights: Path,
+    recipe: Recipe,
     decisions: _Decisions,
     metrics: dict[str, Any],
     training: dict[str, Any],
 ) -> None:
     output.mkdir(parents=True, exist_ok=True)
-    state = run.state()
-    # float16 halves the adapter; the head decides in full precision.
-    save_file({name: values.half().contiguous() for name, values in state["adapter"].items()}, output / ADAPTER)
-    save_file({name: values.float().contiguous() for name, values in state["head"].items()}, output / HEAD)
-    run.config.save_pretrained(str(output))
+    tensors = load_file(weights)
+    adapter = {name: values for name, values in tensors.items() if ".lora_" in name}
+    heads = {name: values for name, values in tensors.items() if ".lora_" not in name}
+    # float16 halves the adapter; the heads decide in full precision.
+    save_file({name: values.half().contiguous() for name, values in adapter.items()}, output / ADAPTER)
+    save_file({name: values.float().contiguous() for name, values in heads.items()}, output / HEAD)
+    config = lora_config(recipe)
+    config.save_pretrained(str(output))
     for name in (ADAPTER, HEAD):
         (output / name).chmod(0o644)  # safetensors writes 0600
     card = ModelCard(
@@ -254,13 +328,14 @@ def _write(
         labels=LABELS,
         base_model=BASE_MODEL,
         base_sha256=TENSORS_SHA256,
-        lora_scale=run.config.lora_alpha / run.config.r,
+        lora_scale=config.lora_alpha / config.r,
         window_tokens=WINDOW,
         stride_tokens=STRIDE,
         calibration=decisions.calibration,
         thresholds=decisions.queue,
         sure_thresholds=decisions.sure,
         codes=decisions.codes,
+        early=decisions.early,
         files={name: sha256_of(output / name) for name in (ADAPTER, HEAD)},
         metrics=metrics,
         training=training,

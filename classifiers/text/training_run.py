@@ -6,16 +6,19 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from torch import Tensor, nn
 
 from classifiers.text.augmentation import disguise
 from classifiers.text.e5_conversion import PAD
-from classifiers.text.network import AttentionHead, PooledNetwork, load_encoder
+from classifiers.text.network import AttentionHead, PooledNetwork, early_layers_of, load_encoder
 from classifiers.text.processor import has_bfloat16
 from classifiers.text.rows import TextRow
 from classifiers.text.windows import WindowTokenizer
@@ -35,6 +38,8 @@ _LOWEST_RATE = 1e-4
 # Codes are learnt beside the labels: why a text is an advert, or what it is instead, teaches what to look at.
 _LEAST_OF_A_CODE = 25
 _CODES_SHARE = 0.1
+# The early head learns the labels beside them, so that its layers see early on what is plainly harmless.
+_EARLY_SHARE = 0.3
 # A large source of harmless texts is drawn from anew in every epoch, so that it neither rules nor takes the time.
 _HARMLESS_OF_A_SOURCE = 100
 
@@ -44,11 +49,15 @@ class Recipe:
     """learning rates are peaks after warm-up, falling linearly to zero."""
 
     seed: int = 20
-    epochs: int = 4
+    epochs: int = 3
     rank: int = 16
     adapter_rate: float = 7e-4
     head_rate: float = 7e-3
     threads: int = 2
+
+
+def lora_config(recipe: Recipe) -> LoraConfig:
+    return LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=["query", "key", "value", "dense"])
 
 
 def _row_weights(rows: Sequence[TextRow]) -> list[float]:
@@ -96,11 +105,6 @@ class TrainingRun:
         self.recipe, self.rows = recipe, list(rows)
         self.rng = random.Random(recipe.seed)  # noqa: S311 -- augmentation, not a secret
         self.tokenizer = WindowTokenizer.from_file(base / "tokenizer.json", size=WINDOW, stride=STRIDE)
-        self.config = LoraConfig(
-            r=recipe.rank,
-            lora_alpha=2 * recipe.rank,
-            target_modules=["query", "key", "value", "dense"],
-        )
         encoder = load_encoder(base)
         encoder.set_attn_implementation("eager")  # backwards, torch's fused attention is slower on a CPU
         for module in encoder.modules():
@@ -110,10 +114,12 @@ class TrainingRun:
         with warnings.catch_warnings():
             # peft asks transformers by a deprecated name.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            self.adapted = get_peft_model(encoder, self.config)
+            self.adapted = get_peft_model(encoder, lora_config(recipe))
         self.codes = tuple(codes)
-        head = AttentionHead(encoder.config.hidden_size, len(LABELS) + len(codes))
-        self.network = PooledNetwork(self.adapted, head)
+        width = encoder.config.hidden_size
+        head, early = AttentionHead(width, len(LABELS) + len(codes)), AttentionHead(width, len(LABELS))
+        # peft has put the adapter into the encoder itself.
+        self.network = PooledNetwork(encoder, head, early, early_layers_of(encoder.config))
         self.harmless = Counter(row.kinship[0] for row in self.rows if not row.labels)
         self.weights = _row_weights(self.rows)
         self.targets = torch.tensor([_targets(row, self.codes) for row in self.rows])
@@ -122,10 +128,11 @@ class TrainingRun:
         rarity = ((known - positives) / positives.clamp(min=1)).sqrt().clamp(max=2.5)
         self.rarity = rarity
         self.loss = nn.BCEWithLogitsLoss(reduction="none", pos_weight=rarity)
+        self.early_loss = nn.BCEWithLogitsLoss(reduction="none", pos_weight=rarity[: len(LABELS)])
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [p for p in self.adapted.parameters() if p.requires_grad], "lr": recipe.adapter_rate},
-                {"params": list(head.parameters()), "lr": recipe.head_rate},
+                {"params": [*head.parameters(), *early.parameters()], "lr": recipe.head_rate},
             ],
             weight_decay=0.01,
         )
@@ -159,7 +166,7 @@ class TrainingRun:
         return text
 
     def epoch(self, progress: Callable[[float, float], None] | None = None) -> float:
-        """The mean loss. progress is told the share that is done and the mean loss so far."""
+        """The mean loss of its last quarter. progress is told the share that is done and the mean loss of late."""
         self.network.train()
         examples = [
             _Example(windows, index, weight)
@@ -176,16 +183,17 @@ class TrainingRun:
             batches[-1].append(example)
             held += len(example.windows)
         self.rng.shuffle(batches)
-        total = 0.0
+        losses_so_far: list[float] = []
         for number, batch in enumerate(batches, start=1):
             padded, mask = _pad([window for example in batch for window in example.windows])
             truth = self.targets[[example.place for example in batch]]
             weight = torch.tensor([example.weight for example in batch])[:, None]
             with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-                windows = self.network(padded, mask).float()
-            logits = torch.stack([part.amax(dim=0) for part in windows.split([len(e.windows) for e in batch])])
-            losses = self.loss(logits, truth.nan_to_num(0.0)) * truth.isfinite() * weight
-            loss = losses[:, : len(LABELS)].mean()
+                of_windows, early_of_windows = self.network(padded, mask)
+            counts = [len(example.windows) for example in batch]
+            losses = self.loss(_strongest(of_windows, counts), truth.nan_to_num(0.0)) * truth.isfinite() * weight
+            early = self.early_loss(_strongest(early_of_windows, counts), truth[:, : len(LABELS)]) * weight
+            loss = losses[:, : len(LABELS)].mean() + _EARLY_SHARE * early.mean()
             if self.codes:
                 loss = loss + _CODES_SHARE * losses[:, len(LABELS) :].sum(dim=1).mean()
             self.optimizer.zero_grad()
@@ -193,13 +201,13 @@ class TrainingRun:
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
             self.schedule.step()
-            total += loss.item()
+            losses_so_far.append(loss.item())
             if progress is not None and (number % 25 == 0 or number == len(batches)):
-                progress(number / len(batches), total / number)
-        return total / max(1, len(batches))
+                progress(number / len(batches), fmean(losses_so_far[-25:]))
+        return fmean(losses_so_far[-(len(batches) // 4 + 1) :])
 
     def has_collapsed(self, loss: float) -> bool:
-        """Whether an epoch of this mean loss taught nothing, though it was long enough to."""
+        """Whether an epoch that ended with this loss taught nothing, though it was long enough to."""
         return self.schedule.last_epoch >= _TELLING_STEPS and loss > _COLLAPSED * self.constant_loss()
 
     def constant_loss(self) -> float:
@@ -209,34 +217,36 @@ class TrainingRun:
         weighed = self.rarity * positive
         share = (weighed / (weighed + negative).clamp(min=1e-9)).clamp(1e-6, 1 - 1e-6)
         losses = -(weighed * share.log() + negative * (1 - share).log())
-        labels = losses[: len(LABELS)].mean()
+        labels = (1 + _EARLY_SHARE) * losses[: len(LABELS)].mean()
         return (labels + _CODES_SHARE * losses[len(LABELS) :].sum()).item()
 
     def logits(self, rows: Sequence[TextRow]) -> list[list[float]]:
-        """Of each text the labels' and the codes', as it is read in use: in windows, of which the strongest counts."""
+        """Of each text the labels', the codes' and the labels' of the early head.
+
+        A text is read as in use: in windows, of which the strongest counts.
+        """
         self.network.eval()
         found: list[list[float]] = []
         places: list[tuple[int, list[int]]] = []
         for index, row in enumerate(rows):
             places += [(index, list(window.ids)) for window in self.tokenizer.windows(row.text)]
-            found.append([-20.0] * (len(LABELS) + len(self.codes)))
+            found.append([-20.0] * (len(LABELS) + len(self.codes) + len(LABELS)))
         places.sort(key=lambda place: len(place[1]))
         for start in range(0, len(places), 16):
             chosen = places[start : start + 16]
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-                values = self.network.logits(*_pad([ids for _, ids in chosen]))
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+                values = torch.cat(self.network(*_pad([ids for _, ids in chosen])), dim=1)
             for (index, _), row_values in zip(chosen, values.float().tolist(), strict=True):
                 found[index] = [max(pair) for pair in zip(found[index], row_values, strict=True)]
         return found
 
-    def state(self) -> dict[str, dict[str, Tensor]]:
-        adapter = {name: values.clone() for name, values in get_peft_model_state_dict(self.adapted).items()}
-        head = {name: values.detach().clone() for name, values in self.network.head.state_dict().items()}
-        return {"adapter": adapter, "head": head}
+    def adapter(self) -> dict[str, Tensor]:
+        """As peft saves it."""
+        return {name: values.clone() for name, values in get_peft_model_state_dict(self.adapted).items()}
 
-    def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
-        set_peft_model_state_dict(self.adapted, state["adapter"])
-        self.network.head.load_state_dict(state["head"])
+    def heads(self) -> dict[str, Tensor]:
+        """As `PooledNetwork.load_heads` takes them."""
+        return {name: values.detach().clone() for name, values in self.network.heads().items()}
 
 
 def run_epochs(
@@ -245,20 +255,21 @@ def run_epochs(
     recipe: Recipe,
     codes: Sequence[str],
     *,
-    last: int,
     after: Callable[[TrainingRun, int, float], None],
     say: Callable[[str], object],
-    progress: Callable[[float, float], None] | None = None,
+    progress: Callable[[int, float, float], None] | None = None,
 ) -> TrainingRun:
-    """A run of `last` of the recipe's epochs; `after` each it is told the run, the epoch and its mean loss.
+    """A run of the recipe's epochs; `after` each it is told the run, the epoch and its mean loss.
+
+    progress is told the epoch, the share of it that is done and the mean loss so far.
 
     Now and then a run collapses at the peak of its learning rate and tells no text from another any more. That shows
     in the first epoch; it then begins anew at half the rates.
     """
     while True:
         run = TrainingRun(base, rows, recipe, recipe.epochs, codes)
-        for epoch in range(1, last + 1):
-            loss = run.epoch(progress)
+        for epoch in range(1, recipe.epochs + 1):
+            loss = run.epoch(partial(progress, epoch) if progress else None)
             if epoch == 1 and run.has_collapsed(loss) and recipe.adapter_rate > _LOWEST_RATE:
                 say(f"training collapsed (loss {loss:.4f}) at the rate {recipe.adapter_rate:g}: again at half of it")
                 recipe = replace(recipe, adapter_rate=recipe.adapter_rate / 2, head_rate=recipe.head_rate / 2)
@@ -266,6 +277,11 @@ def run_epochs(
             after(run, epoch, loss)
         else:
             return run
+
+
+def _strongest(windows: Tensor, counts: Sequence[int]) -> Tensor:
+    """Of each text, which has so many of the windows, the highest logits."""
+    return torch.stack([part.amax(dim=0) for part in torch.tensor_split(windows.float(), [*accumulate(counts)][:-1])])
 
 
 def _pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

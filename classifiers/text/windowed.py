@@ -3,13 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from classifiers.base import TextClassifier
-from classifiers.text.batches import batches
 from classifiers.text.codes import suggest_codes
 from classifiers.text.explanation import Span, strongest_spans, sum_words
-from classifiers.text.model_card import Calibration
+from classifiers.text.inference import Inference
+from classifiers.text.model_card import Calibration, EarlyExit
 from classifiers.text.network import Network
 from classifiers.text.reuse import KeptScores, key_of_copies
 from classifiers.text.windows import Window, WindowTokenizer
@@ -34,7 +33,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """In the order of LABELS; windows: the strongest for each with all its logits, none of a blank text."""
+    """In the order of LABELS. windows: the strongest for each with all its logits.
+
+    None of a text that is blank or that the early head answered for.
+    """
 
     scores: tuple[float, ...]
     windows: list[Window]
@@ -58,10 +60,14 @@ class WindowedTextClassifier(TextClassifier):
         thresholds: Mapping[Label, float],
         sure_thresholds: Mapping[Label, float] | None = None,
         codes: Mapping[str, float] | None = None,
+        early: EarlyExit | None = None,
     ) -> None:
-        """codes: what the network tells after the labels, and from which logit; without it patterns suggest codes."""
+        """codes: what the network tells after the labels, and from which logit; without it patterns suggest codes.
+
+        early: when the network's early head answers alone.
+        """
         self.model_id = model_id
-        self._network, self._tokenizer, self._padding_id = network, tokenizer, padding_id
+        self._inference, self._tokenizer = Inference(network, padding_id, early), tokenizer
         self._calibration, self._thresholds, self._sure = calibration, thresholds, sure_thresholds or {}
         self._codes = dict(codes or {})
         self._kept = KeptScores()
@@ -76,7 +82,7 @@ class WindowedTextClassifier(TextClassifier):
         fresh = [i for i, key in enumerate(keys) if i not in kept and (key is None or first[key] == i)]
         judged = self._judge(readings, fresh)
         for index, own in judged.items():
-            if (key := keys[index]) and not any(self._flags(own.scores)):
+            if (key := keys[index]) and self._is_plainly_harmless(own.scores):
                 self._kept.keep(key, own.scores)
         copies = [index for index in range(len(texts)) if index not in kept and index not in judged]
         kept |= {index: scores for index in copies if (scores := self._kept.find(keys[index] or b""))}
@@ -102,13 +108,12 @@ class WindowedTextClassifier(TextClassifier):
     def _judge(self, readings: Sequence[Folded], indices: Sequence[int]) -> dict[int, _Judged]:
         """Those of the texts with the indices, by index."""
         windows = [self._tokenizer.windows_of(readings[index]) for index in indices]
-        logits = iter(self._logits([window for own in windows for window in own]))
         judged: dict[int, _Judged] = {}
-        for index, own in zip(indices, windows, strict=True):
-            if not own:
-                judged[index] = _Judged((0.0,) * len(LABELS), [], [])
+        for index, own, answer in zip(indices, windows, self._inference.answers(windows), strict=True):
+            if answer.early is not None or not own:
+                judged[index] = _Judged(answer.early or (0.0,) * len(LABELS), [], [])
                 continue
-            rows = [*islice(logits, len(own))]
+            rows = answer.windows
             strongest = [max(range(len(own)), key=lambda at: rows[at][column]) for column in range(len(LABELS))]
             scores = [self._score(label, rows[strongest[at]][at]) for at, label in enumerate(LABELS)]
             judged[index] = _Judged(tuple(scores), [own[at] for at in strongest], [rows[at] for at in strongest])
@@ -126,6 +131,10 @@ class WindowedTextClassifier(TextClassifier):
             if logit >= least and CODES[code].group in fitting
         )
 
+    def _is_plainly_harmless(self, scores: Sequence[float]) -> bool:
+        """So far from every threshold that no other emoji or contact would bring a copy there."""
+        return all(score < 0.5 * self._thresholds[label] for label, score in zip(LABELS, scores, strict=True))
+
     def _flags(self, scores: Sequence[float]) -> list[bool]:
         return [score >= self._thresholds[label] for label, score in zip(LABELS, scores, strict=True)]
 
@@ -134,20 +143,20 @@ class WindowedTextClassifier(TextClassifier):
         spans: dict[tuple[int, int], tuple[Span, ...]] = {}
         for column in range(len(LABELS)):
             flagged = [(i, own.windows[column]) for i, own in judged.items() if self._flags(own.scores)[column]]
-            parts = self._parts([window for _, window in flagged], column)
+            parts = self._inference.parts([window for _, window in flagged], column)
             for (index, window), own_parts in zip(flagged, parts, strict=True):
                 spans[index, column] = strongest_spans(texts[index], window.offsets, own_parts)
         return spans
 
     def explain(self, text: str, label: Label) -> Explanation:
-        """Every word's part of the score; a blank text has none."""
+        """Every word's part of the score that the whole network gives; a blank text has none."""
         column = LABELS.index(label)
         windows = self._tokenizer.windows(text)
         if not windows:
             return Explanation(label, 0.0, -math.inf, -math.inf, ())
-        logits = [row[column] for row in self._logits(windows)]
+        logits = [row[column] for row in self._inference.logits(windows)]
         strongest = max(range(len(windows)), key=logits.__getitem__)
-        (parts,) = self._parts([windows[strongest]], column)
+        (parts,) = self._inference.parts([windows[strongest]], column)
         logit = logits[strongest]
         return Explanation(
             label,
@@ -158,24 +167,4 @@ class WindowedTextClassifier(TextClassifier):
         )
 
     def _score(self, label: Label, logit: float) -> float:
-        """Calibrated and rounded, so that a repeat prints the same digits."""
-        calibration = self._calibration[label]
-        exponent = -(calibration.slope * logit + calibration.intercept)
-        return round(1 / (1 + math.exp(min(exponent, 700.0))), 4)
-
-    def _logits(self, windows: Sequence[Window]) -> list[list[float]]:
-        logits: list[list[float]] = [[] for _ in windows]
-        for batch in batches(windows, self._padding_id):
-            values = self._network.logits(batch.ids, batch.mask).tolist()
-            for index, row in zip(batch.indices, values, strict=False):
-                logits[index] = row
-        return logits
-
-    def _parts(self, windows: Sequence[Window], column: int) -> list[list[float]]:
-        """Of every window its tokens' parts of the label's logit."""
-        parts: list[list[float]] = [[] for _ in windows]
-        for batch in batches(windows, self._padding_id):
-            values = self._network.parts(batch.ids, batch.mask, column).tolist()
-            for index, row in zip(batch.indices, values, strict=False):
-                parts[index] = row[: len(windows[index].ids)]
-        return parts
+        return self._calibration[label].probability(logit)

@@ -11,7 +11,7 @@ def _pairs(written: str) -> dict[str, str]:
 
 # Lower-case letters; that an upper-case shape is alike (Н and H) counts.
 _ALIKE = _pairs("аa вb сc еe нh іi кk мm оo рp тt уy хx ѕs јj ԁd ԛq ԝw")
-LATIN_OF = {**_ALIKE, **_pairs("ёe ґr үy һh")}
+LATIN_OF = {**_ALIKE, **_pairs("ёe ґr ғf үy һh")}
 # The second part is alike in handwriting or to a careless eye: good enough within a word that is Cyrillic otherwise.
 CYRILLIC_OF = {**{latin: cyrillic for cyrillic, latin in _ALIKE.items()}, **_pairs("ıі uи nп rг zз lл")}
 # A word of these alone may be a Cyrillic one in Latin letters.
@@ -20,7 +20,7 @@ TWO_FACED = frozenset("abcehikmoptxy")
 # Signs of other alphabets and of phonetics that stand in for a Latin letter; the mathematical ones NFKC knows.
 STAND_INS = _pairs(
     "αa βb γy δd εe ζz ηn ιi κk λa μm νv οo ρp τt υu χx ωw ςc σo "
-    "ᴀa ʙb ᴄc ᴅd ᴇe ғf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz "
+    "ᴀa ʙb ᴄc ᴅd ᴇe ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz "
     "ɑa ɐa ɓb ƈc ɗd ɛe ɠg ɦh ɨi ʝj ƙk ɱm ɲn ɵo ƥp ɽr ʂs ƭt ʉu ʋv ʐz "
     "աw ոn օo ցg հh յj սu ѵv ԍg"
 )

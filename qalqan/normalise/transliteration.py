@@ -12,16 +12,25 @@ _RUSSIAN = {
     **{"shch": "щ", "sch": "щ", "zh": "ж", "kh": "х", "ts": "ц", "ch": "ч", "sh": "ш", "yu": "ю", "ya": "я", "yo": "ё"},
     **{"ju": "ю", "ja": "я", "iy": "ий", "yy": "ый", "ay": "ай", "ey": "ей", "oy": "ой", "uy": "уй", "yi": "ый"},
     **dict(zip("abvgdezijklmnoprstufhcyw", "абвгдезийклмнопрстуфхцыв", strict=True)),
-    **{"x": "кс", "q": "к", "'": "ь"},
+    **{"x": "кс", "q": "к", "'": "ь", "ı": "и"},
+    # Before "ay" and the like are taken for a vowel with й.
+    **{
+        latin + ending: cyrillic + letter
+        for latin, cyrillic in zip("aeiouy", "аеиоуы", strict=True)
+        for ending, letter in (("ya", "я"), ("yu", "ю"), ("yo", "ё"))
+    },
 }
 _KAZAKH = {
     **{"sh": "ш", "ch": "ч", "zh": "ж", "kh": "х", "gh": "ғ", "ng": "ң", "ts": "ц", "yu": "ю", "ya": "я", "ıa": "я"},
     **{"ıý": "ю", "ia": "ия", "aı": "ай", "eı": "ей", "oı": "ой", "ei": "ей", "ai": "ай", "oi": "ой"},
     **dict(zip("abvgdejziklmnoprstuwfhyqcx", "абвгдежзиклмнопрстууфхықцх", strict=True)),
-    **dict(zip("äáğǵńñöóüúūýşı", "әәғғңңөөүүұушы", strict=True)),
+    **dict(zip("äáğǵńñöóüúūýşı", "әәғғңңөөүүұуши", strict=True)),
     "'": "",
 }
-_WORD = re.compile(rf"(?<![@/.\w])[{LATIN}][{LATIN}']*(?![./@]?\w)")
+# Two letters or more without a vowel are an abbreviation: QR, TM.
+_WORD = re.compile(
+    rf"(?<![@/.\w])(?:[a-z](?![{LATIN}'])|(?=[^\W_aeiouy]*[aeiouyı\u00e0-\u024f])[{LATIN}][{LATIN}']*)(?![./@]?\w)"
+)
 
 
 def _reader(table: dict[str, str]) -> tuple[re.Pattern[str], dict[str, str]]:

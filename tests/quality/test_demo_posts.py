@@ -34,13 +34,10 @@ def test_precision_and_recall_of_posts(judged: dict[str, list[tuple[DemoPost, se
     assert right / sum(bool(post.labels) for post, _ in pairs) >= LEAST_RECALL
 
 
-def test_every_offending_channel_is_found_and_hardly_any_other(
-    judged: dict[str, list[tuple[DemoPost, set[str]]]],
-) -> None:
+def test_every_offending_channel_is_found_and_stands_out(judged: dict[str, list[tuple[DemoPost, set[str]]]]) -> None:
     shares = {handle: sum(bool(f) for _, f in posts) / len(posts) for handle, posts in judged.items() if posts}
     offenders = {handle for handle, posts in judged.items() if sum(bool(post.labels) for post, _ in posts) > 1}
     assert len(offenders) == 6
-    assert min(shares[handle] for handle in offenders) >= 0.3, shares
-    # Volunteers who paint over adverts report much as those who paint them: a third of their posts reach the queue.
-    innocent = sorted(share for handle, share in shares.items() if handle not in offenders)
-    assert innocent[-1] <= 0.4 and innocent[-2] <= 0.15, shares
+    least = min(shares[handle] for handle in offenders)
+    most = max(share for handle, share in shares.items() if handle not in offenders)
+    assert least > 2 * most, shares

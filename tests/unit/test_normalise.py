@@ -58,6 +58,12 @@ def test_an_honest_text_only_loses_its_capitals(text: str) -> None:
     assert [folded.span(at, at + 1) for at in range(len(text))] == [(at, at + 1) for at in range(len(text))]
 
 
+@pytest.mark.parametrize("letter", "абвгдежзийклмнопрстуфхцчшщъыьэюяёәғқңөұүһі")
+def test_every_letter_keeps_itself_in_capitals(letter: str) -> None:
+    word = f"ш{letter}ж"
+    assert fold(f"{word.upper()} {letter.upper()}лық").text == f"{word} {letter}лық"
+
+
 def test_places_lead_back_to_the_original() -> None:
     text = "Продам М.Е.Ф и д0\u200bход"
     folded = fold(text)

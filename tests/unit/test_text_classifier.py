@@ -17,7 +17,7 @@ from classifiers.text import open_text_classifier
 from classifiers.text.adapted import load_network, open_adapted
 from classifiers.text.e5_conversion import PAD, digest_tensors
 from classifiers.text.explanation import strongest_spans, sum_words
-from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, ModelCard, read_card, sha256_of
+from classifiers.text.model_card import ADAPTER, CARD, HEAD, Calibration, EarlyExit, ModelCard, read_card, sha256_of
 from classifiers.text.network import AttentionHead, PooledNetwork, load_encoder, merge_adapter
 from classifiers.text.windowed import WindowedTextClassifier
 from classifiers.text.windows import MAX_WINDOWS, WindowTokenizer
@@ -47,20 +47,20 @@ def weights(base: Path, tmp_path: Path) -> Path:
         adapter[f"{stem}.lora_A.weight"] = torch.randn(4, 16, generator=generator).half()
         adapter[f"{stem}.lora_B.weight"] = torch.randn(16, 4, generator=generator).half()
     save_file(adapter, folder / ADAPTER)
-    save_file(
-        {
-            "query": torch.randn(3, 16, generator=generator),
-            "weight": torch.randn(3, 16, generator=generator),
-            "bias": torch.tensor([0.5, -0.5, 0.1]),
-        },
-        folder / HEAD,
-    )
+    head = {
+        "query": torch.randn(3, 16, generator=generator),
+        "weight": torch.randn(3, 16, generator=generator),
+        "bias": torch.tensor([0.5, -0.5, 0.1]),
+    }
+    early = {f"early.{name}": torch.zeros_like(values) for name, values in head.items()}
+    save_file(head | early, folder / HEAD)
     tensors = {name: values.numpy() for name, values in load_file(base / "model.safetensors").items()}
     write_card(folder, digest_tensors(tensors))
     return folder
 
 
 def write_card(folder: Path, base_sha256: str) -> None:
+    calibration = {label: Calibration(slope=1.0, intercept=0.0) for label in LABELS}
     card = ModelCard(
         version="0",
         labels=LABELS,
@@ -69,9 +69,10 @@ def write_card(folder: Path, base_sha256: str) -> None:
         lora_scale=2.0,
         window_tokens=20,
         stride_tokens=15,
-        calibration={label: Calibration(slope=1.0, intercept=0.0) for label in LABELS},
+        calibration=calibration,
         thresholds=dict.fromkeys(LABELS, 0.01),  # everything is flagged, so everything is explained
         codes={},
+        early=EarlyExit(layers=1, least=0.0, calibration=calibration),
         sure_thresholds=dict.fromkeys(LABELS, 0.9),
         files={name: sha256_of(folder / name) for name in (ADAPTER, HEAD)},
         metrics={},
@@ -155,7 +156,7 @@ def test_the_network_suggests_the_codes_that_fit_the_label(
         head.bias.copy_(torch.tensor([2.0, 2.0, 2.0, 1.0, 1.0, -1.0, 1.0]))
     classifier = WindowedTextClassifier(
         "m",
-        PooledNetwork(load_encoder(base), head),
+        PooledNetwork(load_encoder(base), head, AttentionHead(16, len(LABELS)), 1),
         tokenizer,
         padding_id=PAD,
         calibration=card.calibration,
@@ -354,13 +355,51 @@ def test_our_own_folder_is_opened_by_its_path(base: Path, weights: Path) -> None
 
 
 def test_without_a_query_the_head_reads_the_mean_of_the_states() -> None:
-    class Constant(nn.Module):
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
-            states = torch.stack([input_ids.float(), 2 * input_ids.float()], dim=-1)
-            return type("Output", (), {"last_hidden_state": states})
-
     head = AttentionHead(2, 1)
     nn.init.ones_(head.weight)
-    network = PooledNetwork(Constant(), head)
-    ids, mask = torch.tensor([[1, 3, 100]]), torch.tensor([[1, 1, 0]])
-    assert network.logits(ids, mask).tolist() == [[6.0]]
+    states = torch.tensor([[[1.0, 2.0], [3.0, 6.0], [100.0, 200.0]]])
+    assert head(states, torch.tensor([[1, 1, 0]])).tolist() == [[6.0]]
+
+
+def test_our_way_through_the_layers_is_that_of_transformers(base: Path) -> None:
+    encoder = load_encoder(base)
+    head = AttentionHead(16, len(LABELS))
+    nn.init.normal_(head.weight, generator=torch.Generator().manual_seed(1))
+    network = PooledNetwork(encoder, head, AttentionHead(16, len(LABELS)), 1)
+    ids, mask = torch.tensor([[1, 8, 9, 10], [1, 7, PAD, PAD]]), torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    with torch.inference_mode():
+        expected = head(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+    assert network.logits(ids, mask).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+    states, _ = network.begin(ids, mask)
+    assert network.finish(states, mask).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_the_early_head_answers_for_what_it_finds_harmless_and_for_nothing_else(
+    base: Path, weights: Path, tokenizer: WindowTokenizer
+) -> None:
+    card = read_card(weights)
+    network = load_network(weights, base, card, torch.float32)
+    nn.init.normal_(network.early.weight, generator=torch.Generator().manual_seed(1))
+    texts = ["табыс", DISGUISED, "", "доход " * 40, "как дела, сосед", "а"]
+
+    def scores(least: float | None) -> list[tuple[float, ...]]:
+        classifier = WindowedTextClassifier(
+            "m",
+            network,
+            tokenizer,
+            padding_id=PAD,
+            calibration=card.calibration,
+            thresholds=dict.fromkeys(LABELS, 0.9999),
+            early=None if least is None else EarlyExit(layers=1, least=least, calibration=card.calibration),
+        )
+        found = classifier.findings(texts)
+        assert found == [classifier.findings([text])[0] for text in texts]
+        return [tuple(finding.score for finding in own) for own in found]
+
+    whole, dismissed = scores(None), scores(0.999)
+    assert scores(0.0) == whole
+    assert all(one != other for one, other, text in zip(whole, dismissed, texts, strict=True) if text)
+    highest = sorted(max(own) for own, text in zip(dismissed, texts, strict=True) if text)
+    some = scores(highest[2])
+    assert sum(own in dismissed for own in some) == 3  # two of the texts and the blank one
+    assert all(own in whole or own in dismissed for own in some)

@@ -198,7 +198,6 @@ def test_a_collapsed_run_begins_anew_at_half_the_rates(tmp_path: Path, monkeypat
         [*adverts, *chat],
         recipe,
         (),
-        last=2,
         after=lambda run, epoch, loss: told.append((epoch, loss)),
         say=lines.append,
     )
@@ -219,22 +218,21 @@ def test_the_loss_of_knowing_nothing_is_that_of_the_best_constant(tmp_path: Path
         )
         for constant in range(-200, 200)
     )
-    assert run.constant_loss() == pytest.approx(best / 3, abs=1e-3)
+    # The early head learns the same labels, and counts for less.
+    assert run.constant_loss() == pytest.approx(1.3 * best / 3, abs=1e-3)
 
 
-def test_a_run_learns_and_restores(tmp_path: Path) -> None:
+def test_a_run_learns_by_both_heads(tmp_path: Path) -> None:
     adverts = [replace(row(n, f"kin {n}", "financial_pyramid"), text="табыс пайыз доход") for n in range(40)]
     chat = [replace(row(n, f"kin {n}"), text="как дела, сосед") for n in range(40, 80)]
     rows = [*adverts, *chat]
     recipe = Recipe(seed=1, rank=2, adapter_rate=1e-2, head_rate=1e-1)
     run = TrainingRun(make_tiny_base(tmp_path), rows, recipe, 3)
-    before = run.state()
-    untrained = run.logits(rows)
     losses: list[float] = []
     for _ in range(3):
         run.epoch(lambda share, loss: losses.append(loss))
     scores = [logit for logit, *_ in run.logits(rows)]
     assert losses[-1] < losses[0]
     assert average_precision(scores, [True] * 40 + [False] * 40) == pytest.approx(1.0)
-    run.restore(before)
-    assert run.logits(rows) == untrained
+    early = [logits[len(LABELS)] for logits in run.logits(rows)]
+    assert average_precision(early, [True] * 40 + [False] * 40) == pytest.approx(1.0)

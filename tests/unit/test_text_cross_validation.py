@@ -29,20 +29,21 @@ def test_every_text_is_judged_by_a_model_that_saw_none_of_its_family(tmp_path: P
     lines: list[str] = []
     result = cross_validate(base, rows(), recipe, folds=2, folder=tmp_path / "folds", say=lines.append)
     assert sorted(result.by_epoch) == [2, 3]
-    assert all(len(values) == len(LABELS) for logits in result.by_epoch.values() for values in logits)
+    assert all(len(values) == 2 * len(LABELS) for logits in result.by_epoch.values() for values in logits)
     fold_of_voice = {row.kinship: fold for row, fold in zip(result.rows, result.folds, strict=True)}
     assert [fold_of_voice[row.kinship] for row in result.rows] == list(result.folds)
     assert set(result.folds) == {1, 2}
     assert sum(line.startswith("fold 1, epoch ") for line in lines) == 3
+    assert {path.is_file() for path in result.whole.values()} == {True} and sorted(result.whole) == [2, 3]
     assert min(result.cells(result.best_epoch()).values()) > 0.9
 
     again: list[str] = []
     kept = cross_validate(base, rows(), recipe, folds=2, folder=tmp_path / "folds", say=again.append)
-    assert again == ["2 of 2 folds are there already"]
+    assert again == ["3 of 3 trainings are there already"]
     assert kept.by_epoch == result.by_epoch
     other = replace(recipe, seed=2)
     cross_validate(base, rows(), other, folds=2, folder=tmp_path / "folds", say=again.append)
-    assert len(again) == 7
+    assert sum(": loss " in line for line in again) == 9
 
 
 def test_too_few_families_are_told(tmp_path: Path) -> None:
@@ -59,4 +60,4 @@ def test_the_epoch_with_the_best_worst_cell_is_chosen() -> None:
     ]
     middling = [[value * (1 if number % 5 else -1) for value in row] for number, row in enumerate(truth)]
     by_epoch = {3: lopsided, 4: middling}
-    assert CrossValidation(judged, (), [1] * len(judged), by_epoch).best_epoch() == 4
+    assert CrossValidation(judged, (), [1] * len(judged), by_epoch, {}, {}).best_epoch() == 4
