@@ -33,9 +33,10 @@ model: ## fetch and convert the pretrained encoder (git-ignored cache)
 train: ## train a text classifier on our corpus, into var/models/next
 	.venv/bin/qalqan train text
 
-bench: ## measure documents per second, stage by stage, and the classifier beside transformers.pipeline
+bench: ## measure the pipeline stage by stage, the classifier beside transformers.pipeline, Elasticsearch where it is
 	.venv/bin/python -m bench.pipeline
 	.venv/bin/python -m bench.classification
+	.venv/bin/python -m bench.store
 
 clean: ## remove what the set-up and the demo made
 	rm -rf .venv .cache var build *.egg-info

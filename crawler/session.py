@@ -59,7 +59,7 @@ class CrawlSession:
         self.started_at = now()
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{machine_id(self.started_at.isoformat(), str(id(self)))[:8]}"
         with ExitStack() as stack:
-            self._store = stack.enter_context(open_store(settings.store_url))
+            self._store = stack.enter_context(open_store(settings.store_url, settings.store_options))
             self.frontier = open_frontier(settings.home)
             stack.callback(self.frontier.close)
             self._evidence = WarcWriter(

@@ -4,17 +4,18 @@ Read once at an entry point (`load_settings()`) and passed down.
 """
 
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from qalqan.errors import ConfigurationError
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class CrawlerSettings(Section):
@@ -32,7 +33,49 @@ class CrawlerSettings(Section):
 
 
 class StoreSettings(Section):
-    url: str | None = Field(None, description="sqlite:///path or https://elasticsearch; default: SQLite in the home")
+    """All but `url` and the times concern Elasticsearch alone."""
+
+    url: str | None = Field(
+        None, description="sqlite:///path or https://elasticsearch:9200/prefix; default: SQLite in the home"
+    )
+    api_key: SecretStr | None = Field(None, description="the `encoded` value of an Elasticsearch API key")
+    api_key_file: Path | None = Field(None, description="file that holds it")
+    username: str | None = Field(None, min_length=1, pattern=r"^[^:]+$", description="instead of an API key")
+    password: SecretStr | None = None
+    password_file: Path | None = Field(None, description="file that holds it")
+    ca_certs: Path | None = Field(None, description="PEM file of the CAs to trust instead of the system's")
+    fingerprint: str | None = Field(None, description="SHA-256 of the server's own certificate, instead of a CA")
+    shards: int = Field(1, ge=1, description="primary shards of a new index")
+    replicas: int = Field(1, ge=0, description="copies of each shard on other nodes")
+    timeout_s: float = Field(30, gt=0, description="one request")
+    patience_s: float = Field(120, ge=0, description="how long a write is tried again without any progress")
+    keep_months: int | None = Field(
+        None, ge=1, description="the server's ILM drops months of documents that ended longer ago; default: never"
+    )
+    spool: Path | None = Field(None, description="where writes wait while it is away; default: spool/ in the home")
+
+    @field_validator("fingerprint")
+    @classmethod
+    def _plain_fingerprint(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        plain = value.replace(":", "").lower()
+        if not re.fullmatch("[0-9a-f]{64}", plain):
+            raise ValueError("a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons")
+        return plain
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        for one, other in (("api_key", "api_key_file"), ("password", "password_file"), ("ca_certs", "fingerprint")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ValueError(f"set store.{one} or store.{other}, not both")
+        has_key = self.api_key is not None or self.api_key_file is not None
+        has_password = self.password is not None or self.password_file is not None
+        if has_key and (self.username is not None or has_password):
+            raise ValueError("set an API key, or a user name and a password, not both")
+        if has_password != (self.username is not None):
+            raise ValueError("store.username needs store.password or store.password_file, and they need it")
+        return self
 
 
 class EvidenceSettings(Section):
@@ -62,7 +105,9 @@ class ScheduleSettings(Section):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="QALQAN_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="QALQAN_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
 
     home: Path = Path("var")
     crawler: CrawlerSettings = CrawlerSettings()
@@ -89,6 +134,11 @@ class Settings(BaseSettings):
         return self.store.url or f"sqlite:///{self.home / 'store.sqlite'}"
 
     @property
+    def store_options(self) -> StoreSettings:
+        """With the spool of this home where none is named."""
+        return self.store.model_copy(update={"spool": self.store.spool or self.home / "spool"})
+
+    @property
     def evidence_url(self) -> str:
         return self.evidence.url or str(self.home / "evidence")
 
@@ -112,6 +162,8 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"setting {key}: {first['msg']}; see docs/settings.md") from error
+        raise ConfigurationError(
+            f"setting {key}: {first['msg'].removeprefix('Value error, ')}; see docs/settings.md"
+        ) from error
     settings.home.mkdir(parents=True, exist_ok=True)
     return settings

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from crawler.report import CrawlProgress, CrawlReport, SeedReport
-from qalqan.config import load_settings
+from qalqan.config import Settings, load_settings
 from qalqan.records import Document
 from qalqan.store import open_store
 
@@ -75,7 +75,7 @@ def crawl(
         if seed.error:
             console.print(f"failed: {seed.error}", style="red", markup=False, soft_wrap=True)
     if json:
-        facts = {"channels": _channels(report, settings.store_url), "documents": found}
+        facts = {"channels": _channels(report, settings), "documents": found}
         sys.stdout.buffer.write(orjson.dumps(report.to_json() | facts, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()
     else:
@@ -86,9 +86,9 @@ def crawl(
         raise typer.Exit(3)
 
 
-def _channels(report: CrawlReport, store_url: str) -> list[dict[str, Any]]:
+def _channels(report: CrawlReport, settings: Settings) -> list[dict[str, Any]]:
     """What the visited channels say of themselves."""
-    with open_store(store_url) as store:
+    with open_store(settings.store_url, settings.store_options) as store:
         visited = {(seed.site, seed.channel) for seed in report.seeds if seed.site and seed.channel}
         channels = [store.get_channel(site, handle) for site, handle in sorted(visited)]
     return [channel.model_dump(mode="json") for channel in channels if channel is not None]

@@ -120,7 +120,7 @@ def _say_when_ready(console: Console, settings: Settings, address: str, password
     def watch() -> None:
         is_up = False
         before = 0
-        with open_store(settings.store_url) as store:
+        with open_store(settings.store_url, settings.store_options) as store:
             for _ in range(300):
                 if not is_up and _answers(address):
                     is_up = True

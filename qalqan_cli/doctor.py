@@ -21,19 +21,24 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """is_well: None where it is only to be known."""
+
     what: str
-    is_well: bool
+    is_well: bool | None
     detail: str
 
 
+_MARKS = {True: ("ok  ", "green"), False: ("FAIL", "red"), None: ("info", "default")}
+
+
 def doctor() -> None:
-    """Check Python, the model, the store, evidence, keys, disk and browser; say what to do about each fault."""
+    """Check Python, the model, the store and its server, keys, disk and browser; say what to do about each fault."""
     settings = load_settings()
     console = Console(highlight=False, soft_wrap=True)
     faults = 0
     for finding in _examine(settings):
-        faults += not finding.is_well
-        mark, style = ("ok  ", "green") if finding.is_well else ("FAIL", "red")
+        faults += finding.is_well is False
+        mark, style = _MARKS[finding.is_well]
         console.print(f"{mark} {finding.what}: {finding.detail}", style=style, markup=False)
     if faults:
         raise typer.Exit(1)
@@ -44,7 +49,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("sqlite", sqlite3.sqlite_version_info >= (3, 34), f"{sqlite3.sqlite_version} with FTS5")
     yield Finding("scrapy", True, importlib.metadata.version("scrapy"))
     yield _model(settings)
-    yield _store(settings)
+    yield from _store(settings)
     free = shutil.disk_usage(settings.home).free
     yield Finding("disk", free > 2_000_000_000, f"{free / 1e9:.0f} GB free in {settings.home}")
     browser = next((p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None)
@@ -66,11 +71,26 @@ def _model(settings: Settings) -> Finding:
         return Finding("text classifier", False, str(error))
 
 
-def _store(settings: Settings) -> Finding:
+def _store(settings: Settings) -> Iterator[Finding]:
     from qalqan.store import DocumentQuery, open_store
 
+    if settings.store_url.startswith("http"):
+        signs = _server(settings)
+        yield from signs
+        if any(sign.what == "store" and not sign.is_well for sign in signs):
+            return
     try:
-        with open_store(settings.store_url) as store:
-            return Finding("store", True, f"{settings.store_url}, {store.count(DocumentQuery())} documents")
+        with open_store(settings.store_url, settings.store_options) as store:
+            yield Finding("documents", True, f"{store.count(DocumentQuery())} in {settings.store_url}")
     except QalqanError as error:
-        return Finding("store", False, str(error))
+        yield Finding("documents", False, str(error))
+
+
+def _server(settings: Settings) -> list[Finding]:
+    from qalqan.store.elasticsearch.health import examine
+
+    try:
+        signs = list(examine(settings.store_url, settings.store_options))
+    except QalqanError as error:
+        return [Finding("store", False, str(error))]
+    return [Finding(sign.what, sign.is_well, sign.detail) for sign in signs]

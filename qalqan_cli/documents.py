@@ -42,7 +42,8 @@ def documents(
         text=query,
         since=_moment(since) if since else None,
     )
-    with open_store(load_settings().store_url) as store:
+    settings = load_settings()
+    with open_store(settings.store_url, settings.store_options) as store:
         if jsonl:
             for document in store.scan(wanted):
                 sys.stdout.buffer.write(orjson.dumps(document.line(), option=orjson.OPT_APPEND_NEWLINE))

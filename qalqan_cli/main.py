@@ -12,7 +12,7 @@ from rich.console import Console
 from qalqan import __version__
 from qalqan.errors import ConfigurationError, QalqanError, UsageError
 from qalqan.log import configure_logging
-from qalqan_cli import accounts, classify, crawl, demo, doctor, documents, exchange, processes, train
+from qalqan_cli import accounts, classify, crawl, demo, doctor, documents, exchange, processes, reindex, train
 
 app = typer.Typer(
     name="qalqan",
@@ -37,7 +37,7 @@ def options(
     configure_logging("DEBUG" if verbose else os.environ.get("LOG_LEVEL", "INFO").upper())
 
 
-for module in (processes, demo, crawl, documents, classify, train, exchange, accounts, doctor):
+for module in (processes, demo, crawl, documents, classify, train, exchange, accounts, reindex, doctor):
     module.register(app)
 
 

@@ -133,13 +133,15 @@ def scheduler() -> None:
 
 
 def _intake(settings: Settings) -> None:
-    """Take flagged documents in; a failure is logged, and the next round tries again."""
+    """Take flagged documents in and tell the store of their cases; what fails is logged, the next round tries again."""
+    from review_ui.casework.case_states import push_case_states
     from review_ui.casework.intake import take_in
 
     close_old_connections()
     try:
-        with open_store(settings.store_url) as store:
+        with open_store(settings.store_url, settings.store_options) as store:
             take_in(store)
+            push_case_states(store)
     except QalqanError as error:
         log.error("intake_failed", reason=str(error))
     finally:

@@ -88,7 +88,7 @@ def _verify_evidence(folder: Path, settings: Settings) -> Outcome:
     is_ours = folder.resolve() == Path(settings.evidence_url).resolve()
     if is_ours:
         damaged = {problem.split(" at byte", 1)[0].split(": ", 1)[0] for problem in problems}
-        with open_store(settings.store_url) as store:
+        with open_store(settings.store_url, settings.store_options) as store:
             for verified in verify_captures(settings.evidence_url, store.scan_captures()):
                 count += 1
                 if verified.problem and str(folder / verified.capture.warc_file) not in damaged:

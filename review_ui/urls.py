@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 
 from review_ui.audit import views as audit
 from review_ui.casework.views import case, decision, errors, evidence, packages, pause, queue, second
+from review_ui.search import views as search
 from review_ui.sources import views as sources
 
 
@@ -23,6 +24,8 @@ urlpatterns = [
     path("queue/", queue.queue_page, name="queue"),
     path("queue/next/", decision.next_case, name="next-case"),
     path("second/", queue.second_page, name="second"),
+    path("search/", search.search_page, name="search"),
+    path("search/like/<str:document_id>/", search.like_page, name="search-like"),
     path("pause/", pause.pause_page, name="pause"),
     path("cases/<int:number>/", case.case_page, name="case"),
     path("cases/<int:number>/materials/<int:material_id>/", case.material_part, name="case-material"),

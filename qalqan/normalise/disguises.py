@@ -33,7 +33,7 @@ _LETTER = f"[{CYRILLIC}{LATIN}]"
 _SIGN = "[0134689@€$£]"
 _EMOJI = "[\u2190-\u2bff\u3030-\u303f\U0001f000-\U0001faff]"
 
-_ADDRESS = re.compile(
+ADDRESS = re.compile(
     r"(?:https?://|www\.)\S{1,2000}|"
     r"(?<![\w.+-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}|"
     r"(?<!\w)@[a-z]\w{2,64}|"
@@ -66,7 +66,7 @@ def fold(text: str) -> Folded:
         folded = folded.sub(_MARKED, _without_marks).delete(_INVISIBLE).sub(_ODD, _plain_character)
     parts: list[Folded] = []
     position = 0
-    for match in _ADDRESS.finditer(folded.text):
+    for match in ADDRESS.finditer(folded.text):
         parts += [_unfold(folded.part(position, match.start())), folded.part(*match.span())]
         position = match.end()
     return Folded.joined([*parts, _unfold(folded.part(position, len(folded.text)))])

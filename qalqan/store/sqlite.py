@@ -14,58 +14,96 @@ import orjson
 from pydantic import ValidationError
 
 from qalqan.clock import now
+from qalqan.config import StoreSettings
 from qalqan.errors import StoreError
 from qalqan.records import Capture, Channel, Document, Record, Site
-from qalqan.store.base import DocumentPage, DocumentQuery, Fingerprint, Store, WriteCount
-from qalqan.store.searchable import searchable
-from qalqan.store.sqlite_file import SqliteFile, path_of
-from qalqan.store.sqlite_search import (
-    Place,
-    conditions,
+from qalqan.store.base import (
+    DocumentPage,
+    DocumentQuery,
+    Facet,
+    Fingerprint,
+    Neighbour,
+    Store,
+    StoredDocument,
+    WriteCount,
+)
+from qalqan.store.keys import (
     encodable,
     entity_keys,
     host_of,
-    marks,
+    is_old_news,
+    is_seen_again,
     microseconds,
-    read_cursor,
-    write_cursor,
+    moment_of,
+    month_of,
+    start_of_month,
 )
+from qalqan.store.sqlite_file import SqliteFile, path_of
+from qalqan.store.sqlite_search import Place, conditions, marks, read_cursor, write_cursor
+from qalqan.store.terms import Terms, read_terms
+from qalqan.store.vectors import nearest, pack_vector, unpack_vector
 
 # Rows per read of a scan: between two reads other threads and processes have their turn.
 _SCAN_ROWS = 500
 # SQLite takes 32,766 parameters in one statement.
 _IDS_AT_ONCE = 10_000
 
-# A visit always changes these; alone they make no document new to a reader.
-_OF_THE_VISIT = ("fetched_at", "capture_id")
-_OF_THE_AUDIENCE = ("views", "reactions")
-
 _AnyRecord = TypeVar("_AnyRecord", bound=Record)
-_Words = tuple[str, str, str]  # title, source, text
+_Words = tuple[str, ...]  # the columns of `document_words`, in order
+_COLUMNS = ("title_plain", "title_russian", "title_kazakh", "text_plain", "text_russian", "text_kazakh", "source")
+_PLAIN = ("title_plain", "text_plain", "source")
+# What there is of a document beside its words.
+_OF_A_DOCUMENT = ("documents", "flagged_labels", "scores", "entities", "fingerprints", "bands", "vectors")
+_FACETS: dict[Facet, str] = {
+    "label": "SELECT label AS value, number FROM flagged_labels",
+    "site": "SELECT site AS value, number FROM documents",
+    "channel": "SELECT channel AS value, number FROM documents",
+    "host": "SELECT host AS value, number FROM documents",
+    "lang": "SELECT lang AS value, number FROM documents",
+    "day": "SELECT date(moment / 1000000, 'unixepoch') AS value, number FROM documents",
+    "case_state": "SELECT case_state AS value, number FROM documents",
+}
 
 
 class SqliteStore(Store):
     """Safe to share between threads. A process that forks must open its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, _options: StoreSettings) -> None:
         self._file = SqliteFile(path_of(url))
 
     def put_documents(
-        self, documents: Sequence[Document], fingerprints: Mapping[str, Fingerprint] | None = None
+        self,
+        documents: Sequence[Document],
+        fingerprints: Mapping[str, Fingerprint] | None = None,
+        vectors: Mapping[str, Sequence[float]] | None = None,
     ) -> WriteCount:
-        fingerprints = fingerprints or {}
-        strange = fingerprints.keys() - {document.id for document in documents}
-        if strange:
-            raise StoreError(f"fingerprint of {min(strange)} came without its document; nothing was written")
+        fingerprints, vectors = fingerprints or {}, vectors or {}
+        known = {document.id for document in documents}
+        for what, keys in (("fingerprint", fingerprints.keys()), ("vector", vectors.keys())):
+            if strange := keys - known:
+                raise StoreError(f"{what} of {min(strange)} came without its document; nothing was written")
         tally = {"new": 0, "changed": 0, "unchanged": 0}
         with self._file.writing() as connection:
             written_at = microseconds(now())
             for document in documents:
-                tally[self._put_document(connection, document, fingerprints.get(document.id), written_at)] += 1
+                number, became = self._put_document(connection, document, fingerprints.get(document.id), written_at)
+                tally[became] += 1
+                if (vector := vectors.get(document.id)) is not None:
+                    connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (number, pack_vector(vector)))
         return WriteCount(**tally)
 
     def get_document(self, document_id: str) -> Document | None:
         return self._one(Document, "SELECT record FROM documents WHERE id = ?", encodable(document_id))
+
+    def get_stored(self, document_ids: Iterable[str]) -> dict[str, StoredDocument]:
+        wanted = [encodable(document_id) for document_id in document_ids]
+        found: dict[str, StoredDocument] = {}
+        with self._file.reading() as connection:
+            for start in range(0, len(wanted), _IDS_AT_ONCE):
+                some = wanted[start : start + _IDS_AT_ONCE]
+                stored = self._stored(connection, f"id IN ({marks(some)})", *some)
+                found.update((one.document.id, one) for _, one in stored)
+        return found
 
     def known_ids(self, document_ids: Iterable[str]) -> set[str]:
         wanted = list(document_ids)
@@ -110,6 +148,25 @@ class SqliteStore(Store):
             (end,) = connection.execute("SELECT coalesce(max(number), 0) FROM documents").fetchone()
         yield from self._scan(Document, "documents", wanted.where, wanted.values, end)
 
+    def scan_stored(self) -> Iterator[StoredDocument]:
+        with self._file.reading() as connection:
+            (end,) = connection.execute("SELECT coalesce(max(number), 0) FROM documents").fetchone()
+        number = 0
+        while True:
+            with self._file.reading() as connection:
+                condition = "number > ? AND number <= ? ORDER BY number LIMIT ?"
+                stored = list(self._stored(connection, condition, number, end, _SCAN_ROWS))
+            for number, one in stored:  # noqa: B007 -- the last number is where the next read goes on
+                yield one
+            if len(stored) < _SCAN_ROWS:
+                return
+
+    def scan_channels(self) -> Iterator[Channel]:
+        with self._file.reading() as connection:
+            rows = connection.execute("SELECT record FROM channels ORDER BY site, handle").fetchall()
+        for (record,) in rows:
+            yield self._read(Channel, record)
+
     def count(self, query: DocumentQuery) -> int:
         wanted = conditions(query)
         with self._file.reading() as connection:
@@ -135,6 +192,45 @@ class SqliteStore(Store):
                 Fingerprint(document_id, text_sha256, self._bands(connection, number), _unpack(signature))
                 for document_id, text_sha256, signature, number in rows
             ]
+
+    def find_neighbours(self, vector: Sequence[float], limit: int = 10) -> list[Neighbour]:
+        """Compares with every vector: some 10 ms for each 10,000 documents that have one."""
+        with self._file.reading() as connection:
+            rows = connection.execute("SELECT id, vector FROM vectors JOIN documents USING (number)").fetchall()
+        return nearest(vector, rows, limit)
+
+    def counts(self, query: DocumentQuery, facet: Facet, limit: int = 100) -> dict[str, int]:
+        wanted = conditions(query)
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                f"SELECT value, count(*) AS occurrences FROM ({_FACETS[facet]}) WHERE value IS NOT NULL AND number IN "  # noqa: S608 -- built from constants
+                f"(SELECT number FROM documents WHERE {wanted.where}) "
+                "GROUP BY value ORDER BY occurrences DESC, value LIMIT ?",
+                (*wanted.values, limit),
+            ).fetchall()
+        return dict(rows)
+
+    def set_case_states(self, states: Mapping[str, str | None]) -> None:
+        with self._file.writing() as connection:
+            connection.executemany(
+                "UPDATE documents SET case_state = ? WHERE id = ?",
+                [(state, encodable(document_id)) for document_id, state in states.items()],
+            )
+
+    def drop_months_before(self, month: str) -> int:
+        end, last, dropped = start_of_month(month), 0, 0
+        with self._file.writing() as connection:
+            while rows := connection.execute(
+                "SELECT number, record FROM documents WHERE moment < ? AND number > ? ORDER BY number LIMIT ?",
+                (microseconds(end), last, _SCAN_ROWS),
+            ).fetchall():
+                for last, record in rows:
+                    document = self._read(Document, record)
+                    if month_of(document) < f"{end:%Y-%m}":
+                        _forget_words(connection, last, _words(document))
+                        _forget(connection, last, *_OF_A_DOCUMENT)
+                        dropped += 1
+        return dropped
 
     def put_captures(self, captures: Sequence[Capture]) -> None:
         with self._file.writing() as connection:
@@ -169,49 +265,38 @@ class SqliteStore(Store):
 
     def _put_document(
         self, connection: sqlite3.Connection, document: Document, fingerprint: Fingerprint | None, written_at: int
-    ) -> str:
-        """What became of it: new, changed or unchanged."""
+    ) -> tuple[int, str]:
+        """Its number and what became of it: new, changed or unchanged."""
         row = connection.execute("SELECT number, record FROM documents WHERE id = ?", (document.id,)).fetchone()
-        words = _words(document)
-        columns: dict[str, object] = {
-            "record": _write(document),
-            "site": document.site,
-            "host": host_of(document.url),
-            "channel": document.channel.lower() if document.channel else None,
-            "lang": document.lang,
-            "flagged": bool(document.flagged_labels),
-            "moment": microseconds(document.published_at or document.fetched_at),
-            "words": sum(part.count(" ") + 1 for part in words if part),
-        }
         if row is None:
-            columns |= {"id": document.id, "indexed_at": written_at}
-            statement = f"INSERT INTO documents ({', '.join(columns)}) VALUES ({marks(list(columns))}) RETURNING number"  # noqa: S608 -- no values in it
-            (number,) = connection.execute(statement, tuple(columns.values())).fetchone()
-            earlier = None
+            number, earlier = insert_document(connection, document, {"indexed_at": written_at}), None
         else:
             number, earlier = row[0], self._read(Document, row[1])
-            if not _are_same(earlier, document, _OF_THE_VISIT + _OF_THE_AUDIENCE):
+            words, earlier_words = _words(document), _words(earlier)
+            columns = _columns(document, words)
+            if not is_old_news(earlier, document):
                 columns["indexed_at"] = written_at
             connection.execute(
                 f"UPDATE documents SET {', '.join(f'{name} = ?' for name in columns)} WHERE number = ?",  # noqa: S608 -- no values in it
                 (*columns.values(), number),
             )
-        if earlier is None or _words(earlier) != words:
-            _index_words(connection, number, words, _words(earlier) if earlier else None)
-        if earlier is None or earlier.findings != document.findings:
-            connection.execute("DELETE FROM flagged_labels WHERE number = ?", (number,))
-            labels = {(label, number) for label in document.flagged_labels}
-            connection.executemany("INSERT INTO flagged_labels VALUES (?, ?)", labels)
-        if earlier is None or earlier.entities != document.entities:
-            connection.execute("DELETE FROM entities WHERE number = ?", (number,))
-            entities = [(kind, value, number) for kind, value in entity_keys(document.entities)]
-            connection.executemany("INSERT INTO entities VALUES (?, ?, ?)", entities)
+            if earlier_words != words:
+                _forget_words(connection, number, earlier_words)
+                _index_words(connection, number, words)
+            if earlier.findings != document.findings:
+                _forget(connection, number, "flagged_labels", "scores")
+                _index_findings(connection, number, document)
+            if earlier.entities != document.entities:
+                _forget(connection, number, "entities")
+                _index_entities(connection, number, document)
         # The fingerprint of an earlier text would find look-alikes of what is no longer there.
         if fingerprint or (earlier is not None and earlier.text != document.text):
             _index_fingerprint(connection, number, fingerprint)
+        if earlier is not None and earlier.text != document.text:
+            _forget(connection, number, "vectors")
         if earlier is None:
-            return "new"
-        return "unchanged" if _are_same(earlier, document, _OF_THE_VISIT) else "changed"
+            return number, "new"
+        return number, "unchanged" if is_seen_again(earlier, document) else "changed"
 
     def _scan(
         self, kind: type[_AnyRecord], table: str, where: str, values: tuple[object, ...], end: int
@@ -228,6 +313,21 @@ class SqliteStore(Store):
                 yield self._read(kind, record)
             if len(rows) < _SCAN_ROWS:
                 return
+
+    def _stored(
+        self, connection: sqlite3.Connection, condition: str, *values: object
+    ) -> Iterator[tuple[int, StoredDocument]]:
+        rows = connection.execute(
+            "SELECT number, record, case_state, text_sha256, signature, vector FROM documents "  # noqa: S608 -- constants
+            f"LEFT JOIN fingerprints USING (number) LEFT JOIN vectors USING (number) WHERE {condition}",
+            values,
+        ).fetchall()
+        for number, record, case_state, text_sha256, signature, vector in rows:
+            document, fingerprint = self._read(Document, record), None
+            if text_sha256:
+                bands = self._bands(connection, number)
+                fingerprint = Fingerprint(document.id, text_sha256, bands, _unpack(signature))
+            yield number, StoredDocument(document, fingerprint, unpack_vector(vector) if vector else None, case_state)
 
     def _one(self, kind: type[_AnyRecord], statement: str, *values: str) -> _AnyRecord | None:
         with self._file.reading() as connection:
@@ -248,17 +348,70 @@ class SqliteStore(Store):
         return tuple(band for (band,) in rows)
 
 
-def _index_words(connection: sqlite3.Connection, number: int, words: _Words, earlier: _Words | None) -> None:
-    into = "INSERT INTO document_words"
-    if earlier:  # a contentless index forgets only what it is told, word by word
-        forget = f"{into} (document_words, rowid, title, source, text) VALUES ('delete', ?, ?, ?, ?)"
-        connection.execute(forget, (number, *earlier))
-    connection.execute(f"{into} (rowid, title, source, text) VALUES (?, ?, ?, ?)", (number, *words))
+def insert_document(connection: sqlite3.Connection, document: Document, kept: Mapping[str, object]) -> int:
+    """A document that is not there yet, with all that finds it but fingerprint and vector; returns its number.
+
+    kept: the columns that do not follow from the document; without `number` it is the next one.
+    """
+    words = _words(document)
+    columns = {"id": document.id, **_columns(document, words), **kept}
+    statement = f"INSERT INTO documents ({', '.join(columns)}) VALUES ({marks(list(columns))}) RETURNING number"  # noqa: S608 -- no values in it
+    (number,) = connection.execute(statement, tuple(columns.values())).fetchone()
+    _index_words(connection, number, words)
+    _index_findings(connection, number, document)
+    _index_entities(connection, number, document)
+    return int(number)
+
+
+def _columns(document: Document, words: _Words) -> dict[str, object]:
+    plain = [part for name, part in zip(_COLUMNS, words, strict=True) if name in _PLAIN and part]
+    return {
+        "record": _write(document),
+        "site": document.site,
+        "host": host_of(document.url),
+        "channel": document.channel.lower() if document.channel else None,
+        "lang": document.lang,
+        "flagged": bool(document.flagged_labels),
+        "moment": moment_of(document),
+        "words": sum(part.count(" ") + 1 for part in plain),
+    }
+
+
+def _index_words(connection: sqlite3.Connection, number: int, words: _Words) -> None:
+    connection.execute(
+        f"INSERT INTO document_words (rowid, {', '.join(_COLUMNS)}) VALUES (?, {marks(_COLUMNS)})",  # noqa: S608 -- constants
+        (number, *words),
+    )
+
+
+def _forget_words(connection: sqlite3.Connection, number: int, words: _Words) -> None:
+    """A contentless index forgets only what it is told, word by word: `words` as they were indexed."""
+    connection.execute(
+        f"INSERT INTO document_words (document_words, rowid, {', '.join(_COLUMNS)}) "  # noqa: S608 -- constants
+        f"VALUES ('delete', ?, {marks(_COLUMNS)})",
+        (number, *words),
+    )
+
+
+def _index_findings(connection: sqlite3.Connection, number: int, document: Document) -> None:
+    labels = {(label, number) for label in document.flagged_labels}
+    connection.executemany("INSERT INTO flagged_labels VALUES (?, ?)", labels)
+    scores = {(finding.label, finding.score, number) for finding in document.findings}
+    connection.executemany("INSERT INTO scores VALUES (?, ?, ?)", scores)
+
+
+def _index_entities(connection: sqlite3.Connection, number: int, document: Document) -> None:
+    entities = [(kind, value, number) for kind, value in entity_keys(document.entities)]
+    connection.executemany("INSERT INTO entities VALUES (?, ?, ?)", entities)
+
+
+def _forget(connection: sqlite3.Connection, number: int, *tables: str) -> None:
+    for table in tables:
+        connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608 -- constants
 
 
 def _index_fingerprint(connection: sqlite3.Connection, number: int, fingerprint: Fingerprint | None) -> None:
-    connection.execute("DELETE FROM fingerprints WHERE number = ?", (number,))
-    connection.execute("DELETE FROM bands WHERE number = ?", (number,))
+    _forget(connection, number, "fingerprints", "bands")
     if fingerprint:
         signature = _pack(fingerprint.signature)
         connection.execute("INSERT INTO fingerprints VALUES (?, ?, ?)", (number, fingerprint.text_sha256, signature))
@@ -277,12 +430,12 @@ def _write(record: Record) -> bytes:
 
 
 def _words(document: Document) -> _Words:
-    source = f"{document.author or ''} {document.channel or ''}"
-    return searchable(document.title or ""), searchable(source), searchable(document.text)
+    source = read_terms(f"{document.author or ''} {document.channel or ''}")
+    return (*_streams(read_terms(document.title or "")), *_streams(read_terms(document.text)), " ".join(source.plain))
 
 
-def _are_same(one: Document, other: Document, ignoring: tuple[str, ...]) -> bool:
-    return one.model_copy(update={name: getattr(other, name) for name in ignoring}) == other
+def _streams(terms: Terms) -> _Words:
+    return " ".join(terms.plain), " ".join(terms.russian), " ".join(terms.kazakh)
 
 
 def _pack(signature: tuple[int, ...]) -> bytes:

@@ -1,6 +1,6 @@
 """One SQLite file: opened, checked, shared between threads and processes, its errors in our words.
 
-Layout (schema 1; a change here or in `qalqan.store.searchable` needs a new schema version):
+Layout (schema 2; a change here or in `qalqan.store.terms` needs a new schema version):
 
     schema_version  version                one row
     documents       number                 grows with the first writing of each document: the order of `scan`
@@ -9,11 +9,15 @@ Layout (schema 1; a change here or in `qalqan.store.searchable` needs a new sche
                     moment                 published, or where unknown fetched; microseconds since 1970, UTC
                     indexed_at             last change of anything but fetching and audience counts; the same unit
                     words                  length of the searchable text
+                    case_state             what became of it, as casework said last
     flagged_labels  label, number
+    scores          label, score, number
+    vectors         number, vector         little-endian float32, of length 1
     entities        kind, value, number    value lower-cased where the kind ignores case
     fingerprints    number, text_sha256, signature (little-endian uint64)
     bands           band, number
-    document_words  FTS5 over title, source (author and channel) and text, contentless; its rowid is the number
+    document_words  FTS5 over title and text, each in the three streams of `Terms`, and source (author and channel);
+                    contentless; its rowid is the number
     word_places     FTS5's own view of document_words, one row per occurrence
     captures        number, id, record
     channels        site, handle, record   handle lower-cased
@@ -22,27 +26,31 @@ Layout (schema 1; a change here or in `qalqan.store.searchable` needs a new sche
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from qalqan.errors import ConfigurationError, StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record BLOB NOT NULL,
     site TEXT NOT NULL, host TEXT, channel TEXT, lang TEXT NOT NULL, flagged INTEGER NOT NULL,
-    moment INTEGER NOT NULL, indexed_at INTEGER NOT NULL, words INTEGER NOT NULL
+    moment INTEGER NOT NULL, indexed_at INTEGER NOT NULL, words INTEGER NOT NULL, case_state TEXT
 );
 CREATE INDEX documents_moment ON documents (moment, number);
 CREATE INDEX documents_flagged ON documents (moment, number) WHERE flagged;
 CREATE INDEX documents_indexed_at ON documents (indexed_at);
 CREATE INDEX documents_host ON documents (host, moment, number);
 CREATE INDEX documents_channel ON documents (channel, moment, number);
+CREATE INDEX documents_case_state ON documents (case_state, moment, number) WHERE case_state IS NOT NULL;
 CREATE TABLE flagged_labels (label TEXT, number INTEGER, PRIMARY KEY (label, number)) WITHOUT ROWID;
 CREATE INDEX flagged_labels_number ON flagged_labels (number);
+CREATE TABLE scores (label TEXT, score REAL, number INTEGER, PRIMARY KEY (label, score, number)) WITHOUT ROWID;
+CREATE INDEX scores_number ON scores (number);
+CREATE TABLE vectors (number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE entities (kind TEXT, value TEXT, number INTEGER, PRIMARY KEY (kind, value, number)) WITHOUT ROWID;
 CREATE INDEX entities_number ON entities (number);
 CREATE TABLE fingerprints (number INTEGER PRIMARY KEY, text_sha256 TEXT NOT NULL, signature BLOB NOT NULL);
@@ -50,7 +58,8 @@ CREATE INDEX fingerprints_text ON fingerprints (text_sha256, number);
 CREATE TABLE bands (band TEXT, number INTEGER, PRIMARY KEY (band, number)) WITHOUT ROWID;
 CREATE INDEX bands_number ON bands (number);
 CREATE VIRTUAL TABLE document_words USING fts5 (
-    title, source, text, content = '', tokenize = "unicode61 remove_diacritics 0"
+    title_plain, title_russian, title_kazakh, text_plain, text_russian, text_kazakh, source,
+    content = '', tokenize = "ascii"
 );
 CREATE VIRTUAL TABLE word_places USING fts5vocab (document_words, instance);
 CREATE TABLE captures (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record BLOB NOT NULL);
@@ -76,7 +85,9 @@ _REMEDIES = {
 class SqliteFile:
     """A connection that threads share in turn. `None` for the path keeps everything in memory."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, schemas: Collection[int] = (SCHEMA_VERSION,)) -> None:
+        """schemas: which of them the file may have; what cannot be read by them raises StoreError."""
+        self._schemas = schemas
         self.name = str(path) if path else "in memory"
         self._lock = threading.RLock()
         with self._translated():
@@ -142,11 +153,12 @@ class SqliteFile:
             raise StoreError(f"store {self.name}: this is another program's database; check the store's URL")
         with self.reading() as connection:
             row = connection.execute("SELECT version FROM schema_version").fetchone()
-        if row is None or row[0] != SCHEMA_VERSION:
+        if row is None or row[0] not in self._schemas:
             found = row[0] if row else "none"
+            is_older = row is not None and row[0] < SCHEMA_VERSION
+            remedy = "run `qalqan reindex`" if is_older else "use the version of Qalqan that wrote it, or a newer one"
             raise StoreError(
-                f"store {self.name}: written with schema {found}, this program knows {SCHEMA_VERSION}: "
-                "use the version of Qalqan that wrote it, or a newer one"
+                f"store {self.name}: written with schema {found}, this program knows {SCHEMA_VERSION}: {remedy}"
             )
 
     def _tables(self) -> set[str]:
@@ -157,9 +169,7 @@ class SqliteFile:
         with self.writing() as connection:
             # Another process may have been quicker between the look and the lock.
             if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-                for statement in _SCHEMA.split(";\n"):
-                    connection.execute(statement)
-                connection.execute("INSERT INTO schema_version VALUES (?)", (SCHEMA_VERSION,))
+                create_tables(connection)
 
     def _enter_wal_mode(self) -> None:
         """SQLite does not wait for other processes here, however long its busy timeout: so we do."""
@@ -172,6 +182,13 @@ class SqliteFile:
                 if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Within a transaction of the caller's."""
+    for statement in _SCHEMA.split(";\n"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO schema_version VALUES (?)", (SCHEMA_VERSION,))
 
 
 def path_of(url: str) -> Path | None:

@@ -2,95 +2,74 @@
 
 import base64
 import binascii
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 import orjson
 
 from qalqan.errors import StoreError
-from qalqan.records import Entity
+from qalqan.records import LABELS
 from qalqan.store.base import DocumentQuery
-from qalqan.store.searchable import query_phrases
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# Their values differ by case alone and mean different things; every other kind is compared in lower case.
-_CASE_SENSITIVE_KINDS = frozenset({"url", "telegram_invite", "wallet_btc", "wallet_trx"})
+from qalqan.store.keys import comparable_host, comparable_value, digest_of, encodable, microseconds
+from qalqan.store.terms import QueryPhrase, read_query
 
 # BM25's customary constants; a fixed mean length (a typical post) instead of the collection's moving one.
 _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 _MEAN_WORDS = 50.0
-_TITLE_WEIGHT = 3
-# Ranking by more words than this changes nothing that a reader would notice.
-_RANKED_WORDS = 32
-
-
-def microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def host_of(url: str) -> str | None:
-    """The URL's host, lower-cased, in ASCII form, without `www.`; None where the URL has none."""
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return None
-    return comparable_host(host) if host else None
-
-
-def comparable_host(host: str) -> str:
-    bare = host.lower().rstrip(".").removeprefix("www.")
-    try:
-        return bare.encode("idna").decode()
-    except UnicodeError:
-        return encodable(bare)
-
-
-def comparable_value(kind: str, value: str) -> str:
-    return value if kind in _CASE_SENSITIVE_KINDS else value.lower()
-
-
-def entity_keys(entities: Sequence[Entity]) -> set[tuple[str, str]]:
-    return {(entity.kind, comparable_value(entity.kind, entity.value)) for entity in entities}
-
-
-def encodable(text: str) -> str:
-    """What a person typed may hold lone surrogates, which SQLite does not take."""
-    return text.encode("utf-8", "replace").decode()
+# Ranking by more terms than this changes nothing that a reader would notice.
+_RANKED = 96
+# (stream, column of `document_words`, weight of an occurrence): titles say more, the very word more than another form.
+_STREAMS = ", ".join(
+    f"('{stream}', '{column}', {weight})"
+    for stream, column, weight in (
+        ("plain", "title_plain", 3.6),
+        ("plain", "text_plain", 1.2),
+        ("plain", "source", 1.0),
+        ("russian", "title_russian", 3.0),
+        ("russian", "text_russian", 1.0),
+        ("kazakh", "title_kazakh", 3.0),
+        ("kazakh", "text_kazakh", 1.0),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The WHERE clause of a query over `documents`, and the words to rank by (none: newest first)."""
+    """The WHERE clause of a query over `documents`, and what to rank by (nothing: newest first).
+
+    wanted: of the words of the query (number of the word, stream, term as the index holds it).
+    """
 
     where: str
     values: tuple[object, ...]
-    ranked_words: tuple[str, ...]
+    wanted: tuple[tuple[int, str, str], ...]
 
     @property
     def matches(self) -> str:
         """A SELECT of number, score and moment of every match; its parameters are `match_values`."""
-        if not self.ranked_words:
+        if not self.wanted:
             return f"SELECT number, 0.0 AS score, moment FROM documents WHERE {self.where}"  # noqa: S608 -- constants
         return f"""
+            WITH wanted (word, stream, term) AS (VALUES {", ".join(["(?, ?, ?)"] * len(self.wanted))}),
+            streams (stream, col, weight) AS (VALUES {_STREAMS}),
+            found (doc, word, occurrences) AS (
+                SELECT doc, word, max(occurrences) FROM (
+                    SELECT doc, word, stream, sum(weight) AS occurrences
+                    FROM wanted JOIN streams USING (stream) JOIN word_places USING (term, col)
+                    GROUP BY doc, word, stream
+                ) GROUP BY doc, word
+            )
             SELECT number, round(sum(
                 occurrences / (occurrences + {_SATURATION} * ({1 - _LENGTH_WEIGHT}
                 + {_LENGTH_WEIGHT} * words / {_MEAN_WORDS}))
             ), 9) AS score, moment
-            FROM documents JOIN (
-                SELECT doc, term, sum(CASE col WHEN 'title' THEN {_TITLE_WEIGHT} ELSE 1 END) AS occurrences
-                FROM word_places WHERE term IN ({marks(self.ranked_words)}) GROUP BY doc, term
-            ) ON doc = number
-            WHERE {self.where} GROUP BY number
+            FROM documents JOIN found ON doc = number WHERE {self.where} GROUP BY number
         """  # noqa: S608 -- constants and question marks only
 
     @property
     def match_values(self) -> tuple[object, ...]:
-        return (*self.ranked_words, *self.values)
+        return (*(value for one in self.wanted for value in one), *self.values)
 
 
 def marks(values: Sequence[object]) -> str:
@@ -112,6 +91,15 @@ def conditions(query: DocumentQuery) -> Conditions:
         )
     if query.flagged is not None:
         require("flagged" if query.flagged else "NOT flagged")
+    if query.least_score is not None:
+        labels = query.labels or LABELS
+        require(
+            f"number IN (SELECT number FROM scores WHERE label IN ({marks(labels)}) AND score >= ?)",  # noqa: S608 -- no values in it
+            *labels,
+            query.least_score,
+        )
+    if query.case_state is not None:
+        require("case_state = ?", encodable(query.case_state))
     if query.site is not None:
         require("site = ?", query.site)
     if query.host is not None:
@@ -133,16 +121,40 @@ def conditions(query: DocumentQuery) -> Conditions:
         require("moment < ?", microseconds(query.until))
     if query.indexed_since is not None:
         require("indexed_at >= ?", microseconds(query.indexed_since))
-    ranked: tuple[str, ...] = ()
+    wanted: list[tuple[int, str, str]] = []
     if query.text and not query.text.isspace():
-        phrases = query_phrases(encodable(query.text))
-        expression = " AND ".join(f'"{" ".join(words)}"' for words in phrases)
-        if expression:
+        phrases = read_query(encodable(query.text))
+        if phrases:
+            expression = " AND ".join(map(_expression, phrases))
             require("number IN (SELECT rowid FROM document_words WHERE document_words MATCH ?)", expression)
         else:
             require("FALSE")  # asked for something that is no word: nothing holds it
-        ranked = tuple(dict.fromkeys(word for words in phrases for word in words))[:_RANKED_WORDS]
-    return Conditions(" AND ".join(parts) or "TRUE", tuple(values), ranked)
+        wanted = [one for number, phrase in enumerate(phrases) for one in _wanted(number, phrase)]
+    return Conditions(" AND ".join(parts) or "TRUE", tuple(values), tuple(wanted[:_RANKED]))
+
+
+def _expression(phrase: QueryPhrase) -> str:
+    """In the language of FTS5; terms hold no quotation marks."""
+    plain = f'"{" ".join(phrase.words.plain)}"'
+    if phrase.is_exact:
+        return f"{{title_plain text_plain source}} : {plain}"
+    if phrase.is_prefix:
+        return f"{{title_plain text_plain source}} : {plain} *"
+    return (
+        f"({{title_plain text_plain source}} : {plain}"
+        f' OR {{title_russian text_russian}} : "{phrase.words.russian[0]}"'
+        f' OR {{title_kazakh text_kazakh}} : "{phrase.words.kazakh[0]}")'
+    )
+
+
+def _wanted(number: int, phrase: QueryPhrase) -> Iterator[tuple[int, str, str]]:
+    if phrase.is_exact:
+        for place, word in enumerate(phrase.words.plain):
+            yield number + place, "plain", word
+    elif not phrase.is_prefix:
+        yield number, "plain", phrase.words.plain[0]
+        yield number, "russian", phrase.words.russian[0]
+        yield number, "kazakh", phrase.words.kazakh[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +167,7 @@ class Place:
 
 
 def write_cursor(query: DocumentQuery, place: Place) -> str:
-    content = orjson.dumps([_digest(query), place.score, place.moment, place.number])
+    content = orjson.dumps([digest_of(query), place.score, place.moment, place.number])
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -167,10 +179,6 @@ def read_cursor(query: DocumentQuery, cursor: str) -> Place:
         place = Place(float(score), int(moment), int(number))
     except (binascii.Error, ValueError, TypeError) as error:
         raise StoreError(f"cursor {cursor[:80]!r} is damaged: begin the search anew") from error
-    if digest != _digest(query):
+    if digest != digest_of(query):
         raise StoreError(f"cursor {cursor[:80]!r} belongs to another query: begin the search anew")
     return place
-
-
-def _digest(query: DocumentQuery) -> str:
-    return hashlib.sha256(repr(query).encode("utf-8", "backslashreplace")).hexdigest()[:12]

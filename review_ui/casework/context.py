@@ -15,6 +15,7 @@ from review_ui.casework.models import Case, CaseState
 DOORS: dict[str, tuple[Role, ...]] = {
     "queue": (Role.MODERATOR, Role.AUDITOR),
     "second": (Role.MODERATOR,),
+    "search": (Role.MODERATOR, Role.AUDITOR),
     "packages": (Role.OFFICER, Role.REGULATOR, Role.AUDITOR),
     "sources": (Role.OPERATOR, Role.AUDITOR),
 }
@@ -38,6 +39,7 @@ def sections_of(request: HttpRequest, user: User) -> list[Section]:
     titles = {
         "queue": gettext("Queue"),
         "second": gettext("Second opinion"),
+        "search": gettext("Search"),
         "packages": gettext("Packages"),
         "sources": gettext("Sources"),
     }

@@ -138,6 +138,16 @@ class IntakeMark(models.Model):
         return f"taken until {self.taken_until}"
 
 
+class ToldState(models.Model):
+    """What the store of documents was last told of a material's case (see `case_states`)."""
+
+    material = models.OneToOneField(Material, primary_key=True, on_delete=models.CASCADE, related_name="told")
+    state = models.CharField(max_length=20, choices=CaseState)
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.material_id}"
+
+
 class ProtectedTarget(models.Model):
     """The operator's list of what may be restricted only with a reason of its own (registered media, banks, ...).
 

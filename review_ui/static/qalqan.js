@@ -151,7 +151,7 @@
     if (event.code === 'ArrowDown' && rows().length && !field.matches('input')) { event.preventDefault(); letters.KeyJ(); return; }
     if (event.code === 'ArrowUp' && rows().length && !field.matches('input')) { event.preventDefault(); letters.KeyK(); return; }
     if (event.code === 'Enter' && rows().length && field === document.body) { event.preventDefault(); one('.what a', rows()[cursor()])?.click(); return; }
-    if (event.code === 'Space' && rows().length && !field.matches('button, summary, input')) {
+    if (event.code === 'Space' && one('.harm') && !field.matches('button, summary, input')) {
       event.preventDefault();
       const button = rows()[cursor()] && one('.harm', rows()[cursor()]);
       if (button) flip(button);

@@ -13,7 +13,8 @@ import pytest
 from qalqan.clock import now
 from qalqan.errors import StoreError
 from qalqan.records import Capture, Channel, Document, Entity, Finding, Forward, Media, Reaction
-from qalqan.store import DocumentQuery, Fingerprint, Store, WriteCount, open_store
+from qalqan.store import DocumentQuery, Facet, Fingerprint, Store, StoredDocument, WriteCount, open_store
+from qalqan.store.base import VECTOR_SIZE
 
 NOON = datetime(2026, 4, 21, 12, tzinfo=UTC)
 WRITER = Path(__file__).with_name("store_writer.py")
@@ -303,6 +304,10 @@ class StoreContract:
             ({"indexed_since": datetime(2020, 1, 1, tzinfo=UTC)}, [1, 2, 3, 4, 5, 6]),
             ({"indexed_since": datetime(2999, 1, 1, tzinfo=UTC)}, []),
             ({"text": "другое"}, [3, 6]),
+            ({"least_score": 0.5}, [1, 2, 3]),
+            ({"least_score": 0.95}, []),
+            ({"least_score": 0.05, "labels": ("drug_shop",)}, [2, 3]),
+            ({"case_state": "open"}, []),
             (
                 {
                     "labels": ("financial_pyramid",),
@@ -324,6 +329,39 @@ class StoreContract:
     )
     def test_conditions(self, shelf: Store, conditions: dict[str, object], expected: list[int]) -> None:
         assert found(shelf, **conditions) == expected
+
+    @pytest.mark.parametrize(
+        ("facet", "conditions", "expected"),
+        [
+            ("label", {}, {"drug_shop": 2, "financial_pyramid": 2}),
+            ("site", {}, {"telegram": 3, "web": 3}),
+            ("host", {"site": "web"}, {"pogoda.kz": 2, "алматы.қаз".encode("idna").decode(): 1}),
+            ("channel", {}, {"almaty_news": 4, "second": 1}),
+            ("lang", {"flagged": True}, {"en": 1, "kk": 1, "ru": 1}),
+            ("day", {}, {"2026-04-21": 5, "2026-04-22": 1}),
+            ("case_state", {}, {}),
+            ("site", {"text": "нет такого"}, {}),
+        ],
+    )
+    def test_counts(self, shelf: Store, facet: Facet, conditions: dict[str, object], expected: dict[str, int]) -> None:
+        counted = shelf.counts(DocumentQuery(**conditions), facet)  # type: ignore[arg-type]
+        assert list(counted.items()) == list(expected.items())
+
+    def test_counts_of_the_most_frequent_alone(self, shelf: Store) -> None:
+        assert shelf.counts(DocumentQuery(), "channel", limit=1) == {"almaty_news": 4}
+
+    def test_case_states(self, shelf: Store) -> None:
+        shelf.set_case_states({post(1).id: "open", post(3).id: "confirmed", "absent": "open"})
+        assert found(shelf, case_state="open") == [1]
+        assert shelf.counts(DocumentQuery(), "case_state") == {"confirmed": 1, "open": 1}
+        before = now() + timedelta(microseconds=1)
+        while now() <= before:
+            pass
+        shelf.put_documents([post(1, "Доход 30 процентов")])
+        assert found(shelf, case_state="open") == [1]  # a new version of the post is in the same case
+        shelf.set_case_states({post(1).id: None, post(3).id: "open"})
+        assert found(shelf, case_state="open") == [3]
+        assert found(shelf, indexed_since=before) == [1]  # a case's state makes no document new
 
     def test_newest_first(self, shelf: Store) -> None:
         assert ids(shelf.search(DocumentQuery()).documents) == [5, 4, 3, 2, 1, 6]
@@ -361,7 +399,13 @@ class StoreContract:
             ("пассивный доход", [1, 2]),
             ("пассивный", [1, 2, 6]),
             ("қара", [3]),
-            ("кара", []),
+            ("кара", [3]),
+            ("пассивного дохода", [1, 2]),
+            ('"пассивного дохода"', []),
+            ("пaccивн0го д.о.х.о.д.а", [1, 2]),
+            ("dohodov", [1, 2]),
+            ("қассалар", [3, 4]),
+            ("kassa", [3, 4]),
             ("ҚАЗАҚСТАНДАҒЫ ӘҢГІМЕ ҰРПАҚ", [3]),
             ("казак", [4]),
             ('"қара касса"', [3]),
@@ -542,6 +586,89 @@ class StoreContract:
         store.put_documents([post(1, "другой текст")])
         assert store.find_candidates(fingerprint(post(2), "b1")) == []
 
+    def test_neighbours_nearest_first(self, store: Store) -> None:
+        def vector(*values: float) -> list[float]:
+            return [*values, *[0.0] * (VECTOR_SIZE - len(values))]
+
+        documents = [post(number, f"текст {number}") for number in range(4)]
+        vectors = [vector(1, 0), vector(3, 3), vector(0, 2), vector(-1, 0.5)]
+        store.put_documents(documents, vectors={one.id: its for one, its in zip(documents, vectors, strict=True)})
+        store.put_documents([post(9, "без вектора")])
+        nearest = store.find_neighbours(vector(2, 0.1), limit=3)
+        assert [int(one.document_id, 16) for one in nearest] == [0, 1, 2]
+        assert [one.similarity for one in nearest] == pytest.approx([0.9988, 0.7415, 0.0499], abs=0.01)
+        store.put_documents([post(0, "текст 0", views=5)])
+        assert store.find_neighbours(vector(2, 0.1), limit=1)[0].document_id == post(0).id
+        store.put_documents([post(0, "другой текст")])
+        assert store.find_neighbours(vector(2, 0.1), limit=1)[0].document_id == post(1).id
+
+    def test_a_scan_of_everything_keeps_everything(self, store: Store) -> None:
+        first, second = full_post(), post(2, "текст")
+        vector = [0.6, 0.8, *[0.0] * (VECTOR_SIZE - 2)]
+        store.put_documents([first, second], {first.id: fingerprint(first, "b1", "b2")}, {first.id: vector})
+        store.set_case_states({second.id: "open"})
+        one, other = store.scan_stored()
+        assert (one.document, one.fingerprint, one.case_state) == (first, fingerprint(first, "b1", "b2"), None)
+        assert one.vector == pytest.approx(vector)
+        assert other == StoredDocument(second, None, None, "open")
+
+    def test_some_with_all_that_is_kept_beside_them(self, store: Store) -> None:
+        first, second = full_post(), post(2, "текст")
+        vector = [0.6, 0.8, *[0.0] * (VECTOR_SIZE - 2)]
+        store.put_documents([first, second, post(3)], {first.id: fingerprint(first, "b1", "b2")}, {first.id: vector})
+        store.set_case_states({second.id: "open"})
+        kept = store.get_stored([first.id, "absent", second.id, "\ud800", first.id])
+        assert set(kept) == {first.id, second.id}
+        assert (kept[first.id].document, kept[first.id].fingerprint) == (first, fingerprint(first, "b1", "b2"))
+        assert kept[first.id].vector == pytest.approx(vector)
+        assert kept[second.id] == StoredDocument(second, None, None, "open")
+        assert store.get_stored([]) == {}
+
+    def test_a_vector_without_its_document_is_refused(self, store: Store) -> None:
+        with pytest.raises(StoreError, match=post(2).id):
+            store.put_documents([post(1)], vectors={post(2).id: [1.0] * VECTOR_SIZE})
+        assert found(store) == []
+
+    @pytest.mark.parametrize("vector", [[], [1.0] * 5, [0.0] * VECTOR_SIZE, [float("nan")] * VECTOR_SIZE])
+    def test_no_vector_at_all_is_refused(self, store: Store, vector: list[float]) -> None:
+        with pytest.raises(StoreError, match=f"{VECTOR_SIZE} finite numbers"):
+            store.put_documents([post(1)], vectors={post(1).id: vector})
+        with pytest.raises(StoreError, match=f"{VECTOR_SIZE} finite numbers"):
+            store.find_neighbours(vector)
+        assert found(store) == []
+
+    # Retention
+
+    def test_whole_months_are_dropped(self, store: Store) -> None:
+        posts = [
+            post(1, "старый", published_at=datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)),
+            post(2, "старый", published_at=datetime(2025, 1, 1, tzinfo=UTC)),
+            post(3, "старый", published_at=None, fetched_at=datetime(2020, 1, 1, tzinfo=UTC)),
+            post(4, "старый", published_at=datetime(1970, 1, 1, tzinfo=UTC)),
+            post(5, "старый", published_at=datetime.fromisoformat("2025-01-01T04:59:00+05:00")),
+            post(6, "старый", published_at=datetime.fromisoformat("2024-12-31T22:00:00-05:00")),
+        ]
+        prints = {one.id: fingerprint(one, "b1") for one in posts}
+        store.put_documents(posts, prints, {one.id: [1.0] * VECTOR_SIZE for one in posts})
+        store.put_captures([capture(1)])
+        assert store.drop_months_before("2025-01") == 2
+        assert found(store) == found(store, text="старый") == [2, 3, 4, 6]
+        assert {one.document_id for one in store.find_candidates(fingerprint(post(9), "b1"))} == {
+            posts[place].id for place in (1, 2, 3, 5)
+        }
+        assert len(store.find_neighbours([1.0] * VECTOR_SIZE)) == 4
+        assert list(store.scan_captures()) == [capture(1)]
+        assert store.drop_months_before("2025-01") == 0
+        assert store.put_documents([posts[0]]) == WriteCount(1, 0, 0)
+        assert found(store, text="старый") == [1, 2, 3, 4, 6]
+
+    @pytest.mark.parametrize("month", ["", "2025", "2025-13", "2025-1", "2025.01", "undated", "0000-01", "*"])
+    def test_only_months_are_dropped(self, store: Store, month: str) -> None:
+        store.put_documents([post(1)])
+        with pytest.raises(StoreError, match="is no month"):
+            store.drop_months_before(month)
+        assert found(store) == [1]
+
     # Captures and channels
 
     def test_captures(self, store: Store) -> None:
@@ -574,6 +701,7 @@ class StoreContract:
         gone = channel.model_copy(update={"status": "missing", "handle": "almaty_news"})
         store.put_channel(gone)
         assert store.get_channel("telegram", "ALMATY_NEWS") == gone
+        assert list(store.scan_channels()) == [gone]
 
     # Together
 

@@ -66,7 +66,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE schema_version SET version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="written with schema 99, this program knows 1"):
+    with pytest.raises(StoreError, match="written with schema 99, this program knows 2"):
         open_store(url)
 
 

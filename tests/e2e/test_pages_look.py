@@ -14,6 +14,8 @@ import pytest
 from conftest import free_port
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+from qalqan.records import document_id
+
 HERE = Path(__file__).parent
 PASSWORD = "an invented password 00"
 PAGES = {
@@ -21,6 +23,8 @@ PAGES = {
     "queue": ("ulgibaeva", "/queue/"),
     "case": ("ulgibaeva", "/cases/5/"),
     "second": ("synaqova", "/second/"),
+    "search": ("ulgibaeva", "/search/?q=бот"),
+    "like": ("ulgibaeva", f"/search/like/{document_id('telegram', 'primer_dohod_000', '119')}/"),
     "blind": ("synaqova", "/cases/12/"),
     "packages": ("mysalov", "/packages/"),
     "sources": ("operator", "/sources/"),
@@ -216,6 +220,40 @@ def test_filters_and_views_change_the_list(site: Desk) -> None:
     page.locator("body").press("4")
     page.wait_for_url("**view=kazakh")
     assert set(page.locator(".site .dim").all_inner_texts()) == {"kk"}
+    page.context.close()
+
+
+def test_everything_stored_is_searched_by_keyboard(site: Desk) -> None:
+    page = site.open("ulgibaeva", "/search/", language="ru", scheme="light", size=(1440, 900))
+    keys = page.keyboard
+    everything = page.locator("[data-row]").count()
+    keys.press("/")
+    keys.type("жарна")
+    keys.press("Enter")
+    page.wait_for_url("**/search/?q=*")
+    page.locator(".found mark").first.wait_for()
+    assert page.locator("[data-row]").count() < everything
+    assert page.locator(".found mark").first.inner_text() == "жарна"
+    assert page.evaluate("document.activeElement.id") == "find"
+    with page.expect_response("**/search/?*lang=ru*"):
+        page.check("#lang-ru")
+    page.locator("#list .empty").wait_for()
+    assert page.evaluate("document.activeElement.id") == "lang-ru"
+    page.go_back()
+    page.locator("[data-row]").first.wait_for()
+    page.go_back()
+    page.wait_for_url("**/search/")
+    page.locator("[data-row]").nth(everything - 1).wait_for()
+    keys.press("j")
+    keys.press("j")
+    keys.press("k")
+    assert page.locator("[data-row]").nth(1).get_attribute("aria-current") == "true"
+    keys.press("Enter")
+    page.wait_for_url("**/cases/*/")
+    page.click("text=похожие записи")
+    page.wait_for_url("**/search/like/*/")
+    assert page.locator("#h-copies").is_visible()
+    assert site.said == []
     page.context.close()
 
 

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-TESTS = ("test_casework.py", "test_casework_queue.py", "test_packages.py", "test_audit.py", "test_training_lines.py")
+TESTS = (
+    "test_casework.py",
+    "test_casework_queue.py",
+    "test_packages.py",
+    "test_audit.py",
+    "test_training_lines.py",
+    "test_case_states.py",
+)
 
 
 @pytest.fixture(scope="module")

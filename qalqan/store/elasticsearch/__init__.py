@@ -1,0 +1,1 @@
+"""The store of many machines: an Elasticsearch cluster, by its core alone."""

@@ -1,0 +1,1 @@
+"""The page that searches all stored documents, those of no case included."""
