@@ -13,6 +13,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from elasticsearch import Elasticsearch
+
 SHARED = Path(os.environ.get("QALQAN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 LAUNCHER = SHARED / "elasticsearch" / "run"
 OLDEST_JAVA = 17
@@ -208,6 +210,25 @@ def reserved_port(port: int | None = None, and_also: int | None = None) -> Itera
         else:
             raise RuntimeError("no free port on 127.0.0.1")
         yield found
+
+
+@contextmanager
+def fresh_prefix(client: Elasticsearch) -> Iterator[str]:
+    """A prefix for a store of one test; whatever has it goes at the end."""
+    prefix = f"test-{os.urandom(4).hex()}"
+    yield prefix
+    remove_prefix(client, prefix)
+
+
+def remove_prefix(client: Elasticsearch, prefix: str) -> None:
+    """Indices and templates of a store."""
+    for index in client.indices.get(index=f"{prefix}-*", expand_wildcards="all"):
+        client.indices.delete(index=index)
+    kinds = ("documents", "captures", "channels")
+    for kind in kinds:
+        client.options(ignore_status=404).indices.delete_index_template(name=f"{prefix}-{kind}")
+    for name in (*kinds, "settings", "reindex"):
+        client.options(ignore_status=404).cluster.delete_component_template(name=f"{prefix}-{name}")
 
 
 def _hold(holder: socket.socket, port: int) -> int:

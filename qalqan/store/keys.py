@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -79,6 +79,14 @@ def entity_keys(entities: Sequence[Entity]) -> set[tuple[str, str]]:
 def encodable(text: str) -> str:
     """What a person typed may hold lone surrogates, which no store takes."""
     return text.encode("utf-8", "replace").decode()
+
+
+def check_companions(documents: Sequence[Document], **companions: Iterable[str]) -> None:
+    """companions: ids by what came with the documents. Raises StoreError for one whose document is not among them."""
+    known = {document.id for document in documents}
+    for what, ids in companions.items():
+        if strange := set(ids) - known:
+            raise StoreError(f"{what} of {min(strange)} came without its document; nothing was written")
 
 
 def is_seen_again(one: Document, other: Document) -> bool:

@@ -28,6 +28,7 @@ from qalqan.store.base import (
     WriteCount,
 )
 from qalqan.store.keys import (
+    check_companions,
     encodable,
     entity_keys,
     host_of,
@@ -78,10 +79,7 @@ class SqliteStore(Store):
         vectors: Mapping[str, Sequence[float]] | None = None,
     ) -> WriteCount:
         fingerprints, vectors = fingerprints or {}, vectors or {}
-        known = {document.id for document in documents}
-        for what, keys in (("fingerprint", fingerprints.keys()), ("vector", vectors.keys())):
-            if strange := keys - known:
-                raise StoreError(f"{what} of {min(strange)} came without its document; nothing was written")
+        check_companions(documents, fingerprint=fingerprints, vector=vectors)
         tally = {"new": 0, "changed": 0, "unchanged": 0}
         with self._file.writing() as connection:
             written_at = microseconds(now())

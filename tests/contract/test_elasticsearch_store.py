@@ -1,12 +1,12 @@
 """The Elasticsearch engine keeps the store's contract, on a real server."""
 
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from elasticsearch import Elasticsearch
+from elasticsearch_server import fresh_prefix
 from store_contract import NOON, StoreContract, fingerprint, found, full_post, post
 
 from qalqan.config import StoreSettings
@@ -15,18 +15,10 @@ from qalqan.store import DocumentQuery, Store, WriteCount, open_store
 
 
 @pytest.fixture
-def store_url(elasticsearch_url: str) -> Iterator[str]:
-    prefix = f"test-{secrets.token_hex(4)}"
-    # Refreshed at once: a test waits for nothing.
-    yield f"{elasticsearch_url}/{prefix}?refresh=true"
-    with Elasticsearch(elasticsearch_url) as client:
-        for index in client.indices.get(index=f"{prefix}-*", expand_wildcards="all"):
-            client.indices.delete(index=index)
-        for kind in ("documents", "captures", "channels"):
-            client.indices.delete_index_template(name=f"{prefix}-{kind}")
-        client.cluster.delete_component_template(
-            name=",".join(f"{prefix}-{name}" for name in ("documents", "captures", "channels", "settings"))
-        )
+def store_url(elasticsearch_url: str, client: Elasticsearch) -> Iterator[str]:
+    with fresh_prefix(client) as prefix:
+        # Refreshed at once: a test waits for nothing.
+        yield f"{elasticsearch_url}/{prefix}?refresh=true"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from busy_writer import post
 from elasticsearch import Elasticsearch
-from elasticsearch_server import reason_for_absence, start_server
+from elasticsearch_server import fresh_prefix, reason_for_absence, start_server
 
 from qalqan.config import StoreSettings
 from qalqan.errors import ConfigurationError
@@ -29,14 +29,8 @@ def client(elasticsearch_url: str) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def prefix(client: Elasticsearch) -> Iterator[str]:
-    prefix = f"doctor-{os.urandom(4).hex()}"
-    yield prefix
-    for index in client.indices.get(index=f"{prefix}-*", expand_wildcards="all"):
-        client.indices.delete(index=index)
-    for kind in KINDS:
-        client.options(ignore_status=404).indices.delete_index_template(name=f"{prefix}-{kind}")
-    for name in (*KINDS, "settings", "reindex"):
-        client.options(ignore_status=404).cluster.delete_component_template(name=f"{prefix}-{name}")
+    with fresh_prefix(client) as prefix:
+        yield prefix
 
 
 @pytest.fixture

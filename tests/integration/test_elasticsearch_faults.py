@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
-from elasticsearch_server import Server, reason_for_absence, start_cluster, start_server
+from elasticsearch_server import Server, reason_for_absence, remove_prefix, start_cluster, start_server
 from fault_proxy import Fault, fault_proxy
 
 from qalqan.config import StoreSettings
@@ -139,13 +139,7 @@ def client(elasticsearch_url: str, prefix: str) -> Iterator[Elasticsearch]:
     """Of the shared server; whatever has the prefix goes at the end."""
     with Elasticsearch(elasticsearch_url, request_timeout=60) as client:
         yield client
-        for index in client.indices.get(index=f"{prefix}-*", expand_wildcards="all"):
-            client.indices.delete(index=index)
-        for kind in ("documents", "captures", "channels"):
-            client.indices.delete_index_template(name=f"{prefix}-{kind}")
-        client.cluster.delete_component_template(
-            name=",".join(f"{prefix}-{name}" for name in ("documents", "captures", "channels", "settings"))
-        )
+        remove_prefix(client, prefix)
 
 
 @pytest.fixture

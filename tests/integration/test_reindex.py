@@ -19,6 +19,7 @@ import pytest
 from busy_writer import MONTHS, capture, post
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
+from elasticsearch_server import fresh_prefix
 
 from qalqan.config import StoreSettings
 from qalqan.errors import StoreError
@@ -42,14 +43,8 @@ def client(elasticsearch_url: str) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def prefix(client: Elasticsearch) -> Iterator[str]:
-    prefix = f"move-{os.urandom(4).hex()}"
-    yield prefix
-    for index in client.indices.get(index=f"{prefix}-*", expand_wildcards="all"):
-        client.indices.delete(index=index)
-    for kind in KINDS:
-        client.options(ignore_status=404).indices.delete_index_template(name=f"{prefix}-{kind}")
-    for name in (*KINDS, "settings", "reindex"):
-        client.options(ignore_status=404).cluster.delete_component_template(name=f"{prefix}-{name}")
+    with fresh_prefix(client) as prefix:
+        yield prefix
 
 
 @pytest.fixture

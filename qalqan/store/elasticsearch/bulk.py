@@ -118,7 +118,7 @@ class Bulk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class Trouble:
     """Why something has to be sent again. index: of a single operation, else empty."""
 
     error: ApiError | TransportError
@@ -158,6 +158,11 @@ class _Trouble:
         except (TypeError, ValueError):
             return 0.0
 
+    def pause_s(self, fruitless: int) -> float:
+        """How long to wait after so many pauses in vain: full jitter below a bound that doubles with each."""
+        bound_s = min(_LONGEST_WAIT_S, _SHORTEST_WAIT_S * 2 ** min(fruitless, 10))
+        return max(_JITTER.uniform(0, bound_s), self.retry_after_s)
+
     def advice(self, name: str) -> str:
         """What happened and what to do; `name` is the server's."""
         if "read-only-allow-delete" in self.reason or "flood-stage" in self.reason:
@@ -195,7 +200,7 @@ class _Sending:
         self._waiting = deque(range(len(operations)))
         self._outcomes: dict[int, Outcome] = {}
         self._hidden: set[str] = set()  # aliases written to without the refresh that was asked for
-        self._trouble: _Trouble | None = None  # the latest since the last pause
+        self._trouble: Trouble | None = None  # the latest since the last pause
         self._progress_at = time.monotonic()
         self._fruitless = 0  # pauses since the last progress
 
@@ -245,7 +250,7 @@ class _Sending:
             )
             return self._read(batch, response, refresh)
         except ApiError as error:
-            trouble = _Trouble(error)
+            trouble = Trouble(error)
             if trouble.may_pass or not trouble.is_about_an_operation:
                 self._note(trouble)
                 return batch
@@ -255,10 +260,10 @@ class _Sending:
             self._record(batch[0], "refused", reason, refresh)
             return []
         except TransportError as error:
-            self._note(_Trouble(error))
+            self._note(Trouble(error))
             return batch
 
-    def _halve(self, batch: list[int], trouble: _Trouble) -> list[int]:
+    def _halve(self, batch: list[int], trouble: Trouble) -> list[int]:
         if trouble.status == 413:  # the server's limit will not change before the next request
             size = sum(_size(self._operations[place]) for place in batch)
             self._bulk.max_bytes = min(self._bulk.max_bytes, size // 2)
@@ -271,7 +276,7 @@ class _Sending:
         if not isinstance(items, list) or len(items) != len(batch):
             raise SerializationError("the answer to _bulk does not fit the request")
         again: list[int] = []
-        troubles: list[_Trouble] = []
+        troubles: list[Trouble] = []
         for place, item in zip(batch, items, strict=True):
             (part,) = item.values()
             status, told = int(part["status"]), part.get("error", {})
@@ -279,7 +284,7 @@ class _Sending:
             if _may_pass(status, kind) or status in (401, 403):
                 again.append(place)
                 error = ApiError(kind, meta=replace(response.meta, status=status), body={"error": told})
-                troubles.append(_Trouble(error, self._operations[place].index))
+                troubles.append(Trouble(error, self._operations[place].index))
             elif status < 300:
                 self._record(place, "done", "", refresh)
             elif status == 409:
@@ -300,23 +305,22 @@ class _Sending:
         if status == "done" and refresh != self._refresh:
             self._hidden.add(operation.index)
 
-    def _note(self, trouble: _Trouble) -> None:
+    def _note(self, trouble: Trouble) -> None:
         """Remembers why something waits. Raises ServerAway if waiting is of no use."""
         self._trouble = trouble
         if not trouble.may_pass:
             raise self._away(trouble) from trouble.error
 
     def _pause(self, *, has_progress: bool) -> None:
-        """Full jitter below a bound that doubles with each pause in which nothing was gained."""
+        """A pause that grows with each in which nothing was gained."""
         trouble, self._trouble = self._trouble, None
         if trouble is None:
             return
         left_s = self._bulk.patience_s - (time.monotonic() - self._progress_at)
         if left_s <= 0:
             raise self._away(trouble) from trouble.error
-        bound_s = min(_LONGEST_WAIT_S, _SHORTEST_WAIT_S * 2 ** min(self._fruitless, 10))
+        time.sleep(min(left_s, trouble.pause_s(self._fruitless)))
         self._fruitless += not has_progress
-        time.sleep(min(left_s, max(_JITTER.uniform(0, bound_s), trouble.retry_after_s)))
 
     def _show(self) -> None:
         """Lets searches see what requests without a refresh wrote: those touch only the shards that they write to."""
@@ -324,10 +328,10 @@ class _Sending:
             self._bulk.client.indices.refresh(index=sorted(self._hidden), ignore_unavailable=True)
             self._hidden.clear()
         except (ApiError, TransportError) as error:
-            self._note(_Trouble(error))
+            self._note(Trouble(error))
             self._pause(has_progress=False)
 
-    def _away(self, trouble: _Trouble) -> ServerAway:
+    def _away(self, trouble: Trouble) -> ServerAway:
         pending = tuple(one for place, one in enumerate(self._operations) if place not in self._outcomes)
         state = (
             f"{len(pending)} of {len(self._operations)} operations may not be written"

@@ -34,7 +34,7 @@ from qalqan.store.elasticsearch.queries import FIELDS, Place, clause_of, order_o
 from qalqan.store.elasticsearch.retention import drop_months_before
 from qalqan.store.elasticsearch.spool import Spool
 from qalqan.store.elasticsearch.writer import DocumentWriter, Item, read_spooled, spooled_line
-from qalqan.store.keys import encodable
+from qalqan.store.keys import check_companions, encodable
 from qalqan.store.vectors import unit_vector
 
 log = structlog.get_logger()
@@ -79,10 +79,7 @@ class ElasticsearchStore(Store):
         vectors: Mapping[str, Sequence[float]] | None = None,
     ) -> WriteCount:
         fingerprints, vectors = fingerprints or {}, vectors or {}
-        known = {document.id for document in documents}
-        for what, keys in (("fingerprint", fingerprints.keys()), ("vector", vectors.keys())):
-            if strange := keys - known:
-                raise StoreError(f"{what} of {min(strange)} came without its document; nothing was written")
+        check_companions(documents, fingerprint=fingerprints, vector=vectors)
         items = [Item(document, fingerprints.get(document.id), vectors.get(document.id)) for document in documents]
         with self._open():
             if self._spool is not None and not self._spool.is_empty and not self._replay(self._spool):
